@@ -1,0 +1,86 @@
+"""`python -m apps VERB ...`, installed as `rnn-apps VERB ...`: what concerns all apps, or finds the app by itself."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field
+
+from apps import APPS
+from common import cli
+from common.config import Settings, parse_settings
+from common.errors import UserError
+from common.model_folder import read_config
+from common.overview import as_table, collect
+
+PROG = "rnn-apps"
+_OF_AN_APP = ("train", "infer")
+
+
+class ListSettings(Settings):
+    """Lists the apps, the models in a folder, and their figures."""
+
+    models: Path = Field(Path("saved_models"), description="folder of model folders")
+    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
+
+
+class DemoSettings(Settings):
+    """Has every app answer on its samples, from the shipped models."""
+
+
+def list_models(arguments: list[str]) -> None:
+    settings = parse_settings(ListSettings, arguments, f"{PROG} list")
+    models = collect(settings.models, APPS)
+    print(cli.format_rows(models, "json") if settings.as_json else as_table(models, APPS))
+
+
+def evaluate(arguments: list[str]) -> None:
+    """`evaluate MODEL ...`: the app that the model belongs to measures it."""
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError(f"{PROG} evaluate: a model folder is needed first, such as saved_models/sentiment")
+    app = _known_app(read_config(Path(arguments[0]))["app"])
+    _module(app, "evaluate").main(arguments)
+
+
+def demo(arguments: list[str]) -> None:
+    parse_settings(DemoSettings, arguments, f"{PROG} demo")
+    for app in APPS:
+        _module(app, "demo").main()
+
+
+COMMANDS: dict[str, type[Settings]] = {"list": ListSettings, "demo": DemoSettings}
+VERBS: dict[str, Callable[[list[str]], None]] = {"list": list_models, "evaluate": evaluate, "demo": demo}
+
+
+def run(arguments: list[str]) -> None:
+    usage = f"use {PROG} {'|'.join(VERBS)} ... or {PROG} {'|'.join(_OF_AN_APP)} {'|'.join(APPS)} ...; each has --help"
+    if not arguments:
+        raise UserError(f"no verb given: {usage}")
+    verb, *rest = arguments
+    if verb in ("-h", "--help"):
+        print(usage)
+    elif verb in VERBS:
+        VERBS[verb](rest)
+    elif verb in _OF_AN_APP:
+        _module(_known_app(rest[0] if rest else ""), verb).main(rest[1:])
+    else:
+        raise UserError(f"unknown verb {verb!r}: {usage}")
+
+
+def main() -> None:
+    cli.run(run, sys.argv[1:])
+
+
+def _known_app(name: str) -> str:
+    if name not in APPS:
+        raise UserError(f"unknown app {name!r}; the apps are {', '.join(APPS)}")
+    return name
+
+
+def _module(app: str, verb: str):
+    return importlib.import_module(f"apps.{app}.{verb}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The classifier as others use it: texts in, predictions out, whatever runs the network."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.sentiment.config import SentimentSettings
+from apps.sentiment.data import check_text, encode
+from apps.sentiment.explain import WordShare, explain
+from common.batching import pad, token_batches
+from common.metrics import softmax
+from common.model_folder import ModelFolder, load_model
+from common.text import Tokeniser
+
+APP = "sentiment"
+TOKENISER = "tokeniser.model"
+_BATCH_TOKENS = 16_384
+
+Network = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer for one text.
+
+    Attributes:
+        text: as it was given.
+        label: the most probable one.
+        probability: of that label, calibrated.
+        probabilities: of every label.
+        truncated: whether the middle of the text was too much to read.
+        words: what each word did to the probability, if asked for.
+    """
+
+    text: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    truncated: bool
+    words: list[WordShare] | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain values, for JSON and CSV."""
+        row = asdict(self)
+        if self.words is None:
+            del row["words"]
+        return row
+
+
+class SentimentClassifier:
+    """Predicts the label of texts.
+
+    Args:
+        network: token ids int32 `(batch, time)`, padded on the right -> logits `(batch, classes)`.
+        tokeniser: that of the training.
+        labels: names of the classes, in order.
+        most_pieces: sub-words read of a text.
+        temperature: divides the logits, so that probabilities are calibrated (Guo et al., 2017).
+    """
+
+    def __init__(
+        self, network: Network, tokeniser: Tokeniser, labels: Sequence[str], most_pieces: int, temperature: float = 1.0
+    ):
+        self.network = network
+        self.tokeniser = tokeniser
+        self.labels = list(labels)
+        self.most_pieces = most_pieces
+        self.temperature = temperature
+
+    @classmethod
+    def load(cls, folder: str | Path, precision: str = "float32") -> "SentimentClassifier":
+        """Reads a model folder.
+
+        Raises:
+            UserError: the folder is missing, damaged or of another app.
+        """
+        saved = load_model(Path(folder), APP)
+        settings = SentimentSettings.from_values(saved.settings, f"{folder}/config.json")
+        tokeniser = Tokeniser(saved.files[TOKENISER])
+        network = _build_network(settings, saved, tokeniser.vocabulary_size, precision)
+        facts = saved.facts
+        return cls(network, tokeniser, facts["labels"], settings.most_pieces, facts["temperature"])
+
+    def predict(
+        self, texts: Sequence[str], with_words: bool = False, places: Sequence[str] | None = None
+    ) -> list[Prediction]:
+        """Labels texts.
+
+        Args:
+            texts: as people write them.
+            with_words: whether to find what each word did; costs a pass of the network a word.
+            places: where each text stands, for error messages.
+
+        Raises:
+            UserError: a text is empty or too long.
+        """
+        places = places or [f"text {number}" for number in range(1, len(texts) + 1)]
+        normalised = [check_text(text, place) for text, place in zip(texts, places, strict=True)]
+        rows = self.tokeniser.encode(normalised)
+        probabilities = softmax(self.logits(normalised), self.temperature)
+        return [
+            self._answer(given, text, len(row) > self.most_pieces, shares, with_words)
+            for given, text, row, shares in zip(texts, normalised, rows, probabilities, strict=True)
+        ]
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Normalised texts -> logits float32 `(texts, classes)`."""
+        return self.run(encode(self.tokeniser, texts, self.most_pieces))
+
+    def run(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Rows of token ids -> logits float32 `(rows, classes)`, in batches of like length."""
+        logits = np.zeros((len(rows), len(self.labels)), np.float32)
+        for batch in token_batches([len(row) for row in rows], _BATCH_TOKENS, np.random.default_rng(0)):
+            logits[batch] = self.network(pad([rows[index] for index in batch]))
+        return logits
+
+    def _answer(self, given: str, text: str, truncated: bool, shares: np.ndarray, with_words: bool) -> Prediction:
+        best = int(shares.argmax())
+        by_label = {label: float(share) for label, share in zip(self.labels, shares, strict=True)}
+        words = explain(self, text, best) if with_words else None
+        return Prediction(given, self.labels[best], float(shares[best]), by_label, truncated, words)
+
+
+def _build_network(settings: SentimentSettings, saved: ModelFolder, vocabulary_size: int, precision: str) -> Network:
+    from apps.sentiment.model import build_model
+    from common.checkpoint import assign_by_path
+    from common.training import use_precision
+
+    use_precision(precision)
+    model = build_model(settings, vocabulary_size, len(saved.facts["labels"]))
+    assign_by_path(model, saved.weights)
+    return model.predict_on_batch

@@ -1,0 +1,71 @@
+"""Figures of a trained classifier on labelled texts."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from apps.sentiment.classifier import SentimentClassifier
+from apps.sentiment.config import DataSettings
+from apps.sentiment.data import load_corpus
+from common import cli, plots
+from common.config import parse_settings
+from common.figures import as_entry, as_text, record
+from common.files import make_folder
+from common.metrics import CLASSIFICATION, classification_report, softmax
+from common.sources import Source
+
+PROG = "python -m apps evaluate"
+
+
+class EvaluateSettings(DataSettings):
+    """Measures a classifier on labelled texts."""
+
+    model: Path = Field(
+        Path("saved_models/sentiment"), description="model folder", json_schema_extra={"positional": True}
+    )
+    data: tuple[str, ...] = Field(("sample",), description="sample, tfds:NAME or a path; may be given several times")
+    split: str = Field("test", description="which part of the data")
+    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
+    record: bool = Field(False, description="write the figures into the model's metrics.json")
+    plot: Path | None = Field(None, description="folder for pictures: confusion matrix and reliability")
+    precision: str = Field("auto", description="type of the arithmetic: float32, mixed_bfloat16 or auto")
+
+
+SETTINGS = EvaluateSettings
+
+
+def main(arguments: list[str]) -> None:
+    settings = parse_settings(EvaluateSettings, arguments, PROG)
+    classifier = SentimentClassifier.load(settings.model, settings.precision)
+    entries = []
+    for text in settings.data:
+        corpus = load_corpus(Source.parse(text), settings.split, settings)
+        cli.say(corpus.summary())
+        label_ids = corpus.label_ids(classifier.labels)
+        probabilities = softmax(classifier.logits(corpus.texts), classifier.temperature)
+        command = shlex.join(["python", "-m", "apps", "evaluate", *arguments])
+        entries.append(as_entry(corpus.name, corpus.split, classification_report(label_ids, probabilities), command))
+        if settings.plot:
+            draw(settings.plot / corpus.name, label_ids, probabilities, classifier.labels)
+    if settings.record:
+        record(settings.model, entries)
+    answer: Any = entries[0] if len(entries) == 1 else entries
+    print(json.dumps(answer, indent=2) if settings.as_json else as_text(entries, list(CLASSIFICATION)))
+
+
+def draw(folder: Path, label_ids: np.ndarray, probabilities: np.ndarray, labels: list[str]) -> None:
+    """Pictures of what is taken for what, and of how far probabilities can be trusted."""
+    make_folder(folder)
+    plots.plot_confusion(
+        np.array(classification_report(label_ids, probabilities)["confusion"]), labels, folder / "confusion.png"
+    )
+    plots.plot_reliability(label_ids, probabilities, folder / "reliability.png")
+    cli.say(f"pictures written to {folder}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

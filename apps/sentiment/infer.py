@@ -1,0 +1,55 @@
+"""Labels texts from the command line; in Python, `SentimentClassifier` does."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from apps.sentiment.classifier import Prediction, SentimentClassifier
+from common import cli, terminal
+from common.config import Settings, parse_settings
+
+PROG = "python -m apps.sentiment.infer"
+
+
+class InferSettings(Settings):
+    """Labels texts: arguments, lines of a file, or lines of standard input."""
+
+    texts: tuple[str, ...] = Field((), description="texts to label", json_schema_extra={"positional": True})
+    model: Path = Field(Path("saved_models/sentiment"), description="model folder")
+    file: Path | None = Field(None, description="file with a text a line, plain, .gz or .xz")
+    explain: bool = Field(False, description="show what each word did to the probability")
+    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
+    as_csv: bool = Field(False, alias="csv", description="CSV on standard output")
+
+
+SETTINGS = InferSettings
+
+
+def main(arguments: list[str]) -> None:
+    settings = parse_settings(InferSettings, arguments, PROG)
+    given = cli.gather_texts(settings.texts, settings.file)
+    classifier = SentimentClassifier.load(settings.model)
+    predictions = classifier.predict([text for _, text in given], settings.explain, [where for where, _ in given])
+    if settings.as_json or settings.as_csv:
+        rows = [prediction.as_row() for prediction in predictions]
+        print(cli.format_rows(rows, "json" if settings.as_json else "csv"))
+        return
+    for prediction in predictions:
+        print(as_line(prediction))
+
+
+def as_line(prediction: Prediction) -> str:
+    """`pos  98.1 %  A wonderful film.`, with words in colour where it is known what they did."""
+    text = " ".join(prediction.text.split())
+    if prediction.words is not None:
+        # Green speaks well of the subject, whatever the label.
+        sign = -1 if prediction.label == "neg" else 1
+        text = terminal.shade(
+            [word.word for word in prediction.words], [sign * word.share for word in prediction.words]
+        )
+    note = "  [the middle was too long to read]" if prediction.truncated else ""
+    return f"{prediction.label}  {prediction.probability:6.1%}  {text}{note}"
+
+
+if __name__ == "__main__":
+    cli.run(main)
