@@ -1,19 +1,18 @@
 """The state of a training run in one file: weights, optimiser, random state, place in the data, log."""
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
+from common.backend import keras, ops
 from common.errors import UserError
+from common.figures import Row
 from common.files import write_atomically
-
-Row = dict[str, float]
 
 
 @dataclass
@@ -26,6 +25,7 @@ class State:
         first_loss: the loss of the first batch, against which an explosion is judged.
         rollbacks: how often an exploded loss sent the run back.
         rows: the log, a row an epoch.
+        settings: those the run was begun with, as plain values.
     """
 
     epoch: int = 0
@@ -33,6 +33,7 @@ class State:
     first_loss: float | None = None
     rollbacks: int = 0
     rows: list[Row] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, model: keras.Model, state: State) -> None:
@@ -46,7 +47,7 @@ def load_checkpoint(path: Path, model: keras.Model) -> State:
     """Puts the arrays of a checkpoint into `model` and returns its state.
 
     Raises:
-        UserError: there is none, or it belongs to a model of another shape.
+        UserError: there is none, it is damaged, or it belongs to a model of another shape.
     """
     variables = _variables(model)
     try:
@@ -55,6 +56,8 @@ def load_checkpoint(path: Path, model: keras.Model) -> State:
             values = [arrays[f"{index:04d}"] for index in range(len(arrays.files) - 1)]
     except FileNotFoundError as error:
         raise UserError(f"--resume: there is no checkpoint at {path}; start without --resume") from error
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"--resume: {path} is damaged; begin anew with --overwrite") from error
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
         raise UserError(f"--resume: {path} belongs to other settings; use those it was begun with")
     assign(variables, values)

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
 from common import plots
-from common.checkpoint import Row, State, assign, load_checkpoint, load_weights, save_checkpoint, save_weights
+from common.backend import keras
+from common.checkpoint import State, assign, load_checkpoint, load_weights, save_checkpoint, save_weights
 from common.config import TrainingSettings
-from common.errors import WorkFailed
+from common.errors import UserError, WorkFailed
+from common.figures import Row
 from common.files import write_atomically
 from common.optimizer import ClippedAdamW
 
@@ -29,6 +30,9 @@ Batch = tuple[Any, ...]
 
 _MOST_ROLLBACKS = 3
 _EXPLODED = 10.0
+# What may differ between a run and its resumption without changing the result.
+_FREE_ON_RESUMPTION = {"out", "config", "overwrite", "resume", "checkpoint_seconds", "tensorboard"}
+_SECONDS_BETWEEN_PICTURES = 10.0
 
 
 class Batches(Protocol):
@@ -98,6 +102,7 @@ class _Run:
     def __init__(self, task: Task, settings: TrainingSettings, work: Path):
         self.task, self.settings, self.work = task, settings, work
         self.model, self.state = task.model, State()
+        self._drawn = time.perf_counter()
         self.optimizer = _build_optimizer(settings, steps=settings.epochs * len(task.batches(0)))
         # XLA was measured slower for recurrent layers on a CPU, and compiles anew for each length.
         self.model.compile(self.optimizer, task.loss, jit_compile=False)
@@ -108,9 +113,12 @@ class _Run:
         return self.work / "checkpoint.npz"
 
     def run(self) -> list[Row]:
+        plain = self.settings.model_dump(mode="json", exclude=_FREE_ON_RESUMPTION)
         if self.settings.resume:
             self.state = load_checkpoint(self.checkpoint, self.model)
+            _check_unchanged(self.state.settings, plain)
         else:
+            self.state.settings = plain
             self.save()
         while self.state.epoch < self.settings.epochs and self._epochs_since_best() < self.settings.patience:
             watch = self._fit_epoch()
@@ -119,6 +127,7 @@ class _Run:
             else:
                 self._finish_epoch(watch)
         load_weights(self.work / "best.npz", self.model)
+        self._draw()
         return self.state.rows
 
     def save(self) -> None:
@@ -129,7 +138,7 @@ class _Run:
         batches = self.task.batches(self.state.epoch)
         watch = _Watch(self, len(batches))
         epoch = self.state.epoch
-        dataset = _dataset(batches, self.state.step)
+        dataset = _dataset(batches, self.state.step, watch.count)
         self.model.fit(dataset, initial_epoch=epoch, epochs=epoch + 1, callbacks=[watch], shuffle=False, verbose=0)
         return watch
 
@@ -177,7 +186,7 @@ class _Run:
             return
         variables = self.model.trainable_variables
         current = [keras.ops.convert_to_numpy(variable) for variable in variables]
-        self.optimizer.finalize_variable_values(variables)
+        self.optimizer.assign_averages()
         try:
             yield
         finally:
@@ -186,9 +195,15 @@ class _Run:
     def _log(self, row: Row) -> None:
         _say("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
         write_atomically(self.work / "log.csv", lambda file: file.write(_as_csv(self.state.rows).encode()))
-        plots.plot_curves(self.state.rows, self.work / "curves.png")
+        # A picture takes longer than an epoch of a small table.
+        if time.perf_counter() - self._drawn > _SECONDS_BETWEEN_PICTURES:
+            self._draw()
         if self.settings.tensorboard:
             _log_to_tensorboard(row, self.work / "tensorboard")
+
+    def _draw(self) -> None:
+        plots.plot_curves(self.state.rows, self.work / "curves.png")
+        self._drawn = time.perf_counter()
 
 
 class _Watch(keras.callbacks.Callback):
@@ -197,8 +212,8 @@ class _Watch(keras.callbacks.Callback):
     def __init__(self, run: _Run, steps: int):
         super().__init__()
         self._run, self._steps = run, steps
-        self._positions, self._last_save = 0, time.perf_counter()
-        self._started = self._last_save
+        self._positions, self._started = 0, time.perf_counter()
+        self._last_save = self._started
         self._loss = float("nan")
         self.exploded = False
 
@@ -219,16 +234,32 @@ class _Watch(keras.callbacks.Callback):
         state.step += 1
         self._bar.set_postfix(loss=f"{self._loss:.4f}", refresh=False)
         self._bar.update()
-        if time.perf_counter() - self._last_save >= self._run.settings.checkpoint_seconds:
+        # After the last step the epoch's figures come first; its checkpoint follows them.
+        due = time.perf_counter() - self._last_save >= self._run.settings.checkpoint_seconds
+        if due and state.step < self._steps:
             self._run.save()
             self._last_save = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._bar.close()
 
+    def count(self, batch: Batch) -> None:
+        """Counts the positions of a batch: rows times steps, padding included."""
+        first = batch[0]
+        array = first if isinstance(first, np.ndarray) else next(iter(first.values()))
+        self._positions += int(np.prod(array.shape[:2]))
+
     def figures(self) -> Row:
-        """The loss of the epoch, and the seconds that this process spent on it."""
-        return {"loss": self._loss, "seconds": time.perf_counter() - self._started}
+        """The loss of the epoch, and what this process did of it in which time."""
+        seconds = time.perf_counter() - self._started
+        return {"loss": self._loss, "seconds": seconds, "positions_per_second": self._positions / seconds}
+
+
+def _check_unchanged(begun_with: dict[str, Any], settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        if begun_with.get(name) != value:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(f"--resume: the run was begun with {flag} {begun_with.get(name)}. Received: {value}")
 
 
 def _build_optimizer(settings: TrainingSettings, steps: int) -> ClippedAdamW:
@@ -245,19 +276,22 @@ def _build_optimizer(settings: TrainingSettings, steps: int) -> ClippedAdamW:
         settings.clip,
         settings.clip_at,
         learning_rate=schedule,
+        beta_2=0.99,
         weight_decay=settings.weight_decay,
         use_ema=settings.average > 0,
         ema_momentum=settings.average or 0.99,
     )
 
 
-def _dataset(batches: Batches, first: int) -> Any:
-    """The batches from `first` on, as a `tf.data.Dataset`, which Keras feeds to every backend."""
+def _dataset(batches: Batches, first: int, count: Callable[[Batch], None]) -> Any:
+    """The batches from `first` on, each counted, as a `tf.data.Dataset`, which Keras feeds to every backend."""
     import tensorflow as tf
 
     def generate() -> Iterator[Batch]:
         for index in range(first, len(batches)):
-            yield batches[index]
+            batch = batches[index]
+            count(batch)
+            yield batch
 
     signature = tf.nest.map_structure(
         lambda array: tf.TensorSpec([None] * np.ndim(array), np.asarray(array).dtype), batches[first]

@@ -158,17 +158,14 @@ def _log_frequencies(token_ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
 
 def _save(settings: PretrainSettings, weights: dict[str, np.ndarray], tokeniser: Tokeniser, rows: list[Row]) -> None:
     best = min(rows, key=lambda row: row["held_out_loss"])
+    plain = settings.model_dump(mode="json")
+    files = {"tokeniser.model": tokeniser.model}
     facts = {"texts": list(settings.texts), "log": rows}
-    model = ModelFolder(
-        LANGUAGE_MODEL,
-        settings.model_dump(mode="json"),
-        weights,
-        {"tokeniser.model": tokeniser.model},
-        facts,
-        [{"name": "held_out_loss", "value": best["held_out_loss"], "epoch": best["epoch"]}],
+    card = (
+        "# A language model for `python -m apps.sentiment.train --pretrain`\n\n"
+        f"Its loss on texts held out: {best['held_out_loss']:.3f} nats a sub-word.\n"
     )
-    card = f"# A language model for `apps.sentiment.train --pretrain`\n\nHeld-out loss {best['held_out_loss']:.3f} a sub-word.\n"
-    save_model(settings.out, model, card, "float16")
+    save_model(settings.out, ModelFolder(LANGUAGE_MODEL, plain, weights, files, facts), card, "float16")
     cli.say(f"language model written to {settings.out}")
 
 
