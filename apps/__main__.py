@@ -37,6 +37,9 @@ def list_models(arguments: list[str]) -> None:
 
 def evaluate(arguments: list[str]) -> None:
     """`evaluate MODEL ...`: the app that the model belongs to measures it."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(f"use {PROG} evaluate MODEL ..., as in {PROG} evaluate saved_models/{APPS[0]} --help")
+        return
     if not arguments or arguments[0].startswith("-"):
         raise UserError(f"{PROG} evaluate: a model folder is needed first, such as saved_models/sentiment")
     app = _known_app(read_config(Path(arguments[0]))["app"])

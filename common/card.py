@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_FIGURES = ("accuracy", "f1", "auc", "ece")
+_FIGURES = ("accuracy", "macro_f1", "auc", "ece", "r2", "mae", "rmse")
 
 
 def build_card(

@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError, WorkFailed
-from common.sources import read_lines
+from common.sources import decode_line, read_lines
 
 
 def run(main: Callable[[list[str]], None], arguments: list[str] | None = None) -> None:
@@ -19,13 +20,14 @@ def run(main: Callable[[list[str]], None], arguments: list[str] | None = None) -
     """
     try:
         main(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
     except UserError as error:
         _exit(2, error)
     except WorkFailed as error:
         _exit(1, error)
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has seen enough.
-        sys.stderr.close()
+        # The reader of our output, such as `head`, has seen enough; what Python still holds for it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         _exit(130, "stopped; a training goes on with --resume")
@@ -72,10 +74,7 @@ def _flat(value: Any) -> Any:
 
 
 def _stdin_lines() -> list[str]:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"standard input: not UTF-8, at byte {error.start}") from error
+    return [decode_line(line, number, "standard input") for number, line in enumerate(sys.stdin.buffer, start=1)]
 
 
 def _exit(status: int, message: object) -> None:

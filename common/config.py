@@ -1,15 +1,21 @@
 """Settings: each declared once, as a typed field, and from there a flag, a recipe's key and a line of `config.json`."""
 
 import argparse
-import tomllib
+import sys
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from typing_extensions import Self
 
 from common.errors import UserError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 T = TypeVar("T", bound="Settings")
 
@@ -20,7 +26,7 @@ class Settings(BaseModel):
     A field's annotation, default and description give the flag, its check and its help.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def from_values(cls, values: dict[str, Any], where: str) -> Self:
@@ -101,7 +107,8 @@ def _build_parser(settings_class: type[Settings], prog: str) -> argparse.Argumen
         name = field.alias or name
         options: dict[str, Any] = {"help": _help(field)}
         if (field.json_schema_extra or {}).get("positional"):
-            parser.add_argument(name, nargs="*", **options)
+            several = get_origin(field.annotation) is tuple
+            parser.add_argument(name, nargs="*" if several else "?", metavar=name.upper(), **options)
             continue
         if field.annotation is bool:
             options["action"] = argparse.BooleanOptionalAction

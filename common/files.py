@@ -1,5 +1,6 @@
 """Files written whole or not at all."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -25,16 +26,26 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise UserError(_reason(path, error)) from error
 
 
 def replace_folder(temporary: Path, folder: Path) -> None:
-    """Puts a finished folder in the place of another, which goes only when the new one stands."""
+    """Puts a finished folder in the place of another, which goes only when the new one stands.
+
+    Raises:
+        UserError: the place cannot be written.
+    """
     old = folder.with_name(folder.name + ".old")
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(temporary, folder)
+    try:
+        if folder.exists():
+            # Left by a run that was killed before it took the old folder away.
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(folder, old)
+        os.replace(temporary, folder)
+    except OSError as error:
+        raise UserError(_reason(folder, error)) from error
     shutil.rmtree(old, ignore_errors=True)
 
 

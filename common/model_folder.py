@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -104,18 +105,28 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such model folder")
     config = _read_json(folder / "config.json")
-    if not isinstance(config, dict) or not {"schema", "app", "settings", "facts", "sha256"} <= set(config):
+    if not isinstance(config, dict) or "schema" not in config:
         raise UserError(f"{folder}/config.json: not the config of a model folder")
     if config["schema"] != SCHEMA:
-        raise UserError(
-            f"{folder}: schema {config['schema']}, this version reads {SCHEMA}; use the version that wrote it"
-        )
+        found = f"schema {config['schema']!r}, this version reads {SCHEMA}"
+        raise UserError(f"{folder}/config.json: {found}; use the version that wrote it")
+    if missing := {"app", "settings", "facts", "sha256"} - set(config):
+        raise UserError(f"{folder}/config.json: damaged, without {', '.join(sorted(missing))}")
+    if not isinstance(config["sha256"], dict) or "weights.npz" not in config["sha256"]:
+        raise UserError(f"{folder}/config.json: damaged, without the SHA-256 of weights.npz")
     return config
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The figures of a model folder, an entry for each data and split."""
-    return _read_json(folder / "metrics.json")
+    """The figures of a model folder, an entry for each data and split.
+
+    Raises:
+        UserError: they are missing or damaged.
+    """
+    metrics = _read_json(folder / "metrics.json")
+    if not isinstance(metrics, list):
+        raise UserError(f"{folder}/metrics.json: damaged: not a list of figures")
+    return metrics
 
 
 def write_metrics(folder: Path, metrics: list[dict[str, Any]]) -> None:
@@ -129,10 +140,14 @@ def check_out(folder: Path, overwrite: bool, resume: bool) -> Path:
     Raises:
         UserError: a model stands in `folder` or a run was stopped there, and neither flag says what to do.
     """
+    if not folder.name:
+        raise UserError(f"--out {folder}: a folder of its own is needed, such as runs/model")
     work = folder.with_name(folder.name + ".training")
     if folder.exists() and not overwrite:
         raise UserError(f"--out {folder}: already there; choose another name, or replace it with --overwrite")
-    if work.exists() and not (overwrite or resume):
+    # A run that ended before its first checkpoint, on bad data for instance, has left an empty folder.
+    begun = work.is_dir() and any(work.iterdir())
+    if begun and not (overwrite or resume):
         raise UserError(
             f"--out {folder}: a run stopped there ({work}); go on with --resume or begin anew with --overwrite"
         )
@@ -158,7 +173,7 @@ def _unpack(content: bytes, folder: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{folder}/weights.npz: not the weights of a model") from error
     return {
         path: value.astype(np.float32) * arrays.get(path + _SCALE, np.float32(1))

@@ -1,4 +1,4 @@
-"""Pictures of a training and of a classifier, as PNG files; Matplotlib's global state is not touched."""
+"""Pictures of a training, a classifier and a regressor, as PNG files; Matplotlib's global state is not touched."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
-from common.metrics import CALIBRATION_BINS, CalibrationBins, calibration_bins, ece
+from common.files import write_atomically
+from common.metrics import CALIBRATION_BINS, CalibrationBins, calibration_bins, ece, mae
 
 INK, GREY, PALE = "#2b2f36", "#79808a", "#e4e7eb"
 # Okabe & Ito (2008), https://jfly.uni-koeln.de/color/: colours that do not need red told from green.
@@ -48,7 +49,7 @@ def plot_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     figure = Figure(figsize=(0.6 + 4.4 * len(panels), 3.6), layout="constrained")
     for axes, (title, part) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         _draw_curves(axes, part)
-        _style(axes, title.capitalize())
+        style_axes(axes, title.capitalize())
         axes.set_xlabel("epoch")
     if norms:
         axes.set_yscale("log")
@@ -82,7 +83,7 @@ def plot_confusion(matrix: ArrayLike, label_names: Sequence[str], path: Path) ->
         text = f"{matrix[row, column]:,}\n{share:.1%}"
         colour = "white" if share > 0.5 else INK
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=9)
-    _style(axes, f"{np.trace(matrix):,} of {matrix.sum():,} right")
+    style_axes(axes, f"{np.trace(matrix):,} of {matrix.sum():,} right")
     axes.grid(visible=False)
     axes.invert_yaxis()
     slanted = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if classes > 4 else {}
@@ -105,16 +106,35 @@ def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, path: Path) 
     figure = Figure(figsize=(5.2, 5.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_reliability(upper, bins)
-    _style(upper, f"Expected calibration error {ece(labels, probabilities):.1%}")
+    style_axes(upper, f"Expected calibration error {ece(labels, probabilities):.1%}")
     upper.set(ylabel="share right", ylim=(0, 1))
     _draw_bars(lower, bins.counts / len(labels), color=GREY)
-    _style(lower)
+    style_axes(lower)
     lower.yaxis.set_major_locator(MaxNLocator(3))
     # No confidence is below 1 / classes.
     lowest = CALIBRATION_BINS // probabilities.shape[1] / CALIBRATION_BINS
     lower.set(xlabel="confidence", ylabel=f"of {len(labels):,} examples", xlim=(lowest, 1))
     for axis in (upper.yaxis, lower.yaxis, lower.xaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _save(figure, path)
+
+
+def plot_predictions(values: ArrayLike, predictions: ArrayLike, path: Path) -> None:
+    """Draws predicted over true values, with the line on which both are the same.
+
+    Args:
+        values: the true ones, `(examples,)`.
+        predictions: `(examples,)`.
+        path: the PNG to write.
+    """
+    values, predictions = np.asarray(values), np.asarray(predictions)
+    figure = Figure(figsize=(5.2, 5.2), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(values, predictions, s=14, color=BLUE, alpha=max(0.05, min(0.7, 50 / len(values))), linewidths=0)
+    ends = min(values.min(), predictions.min()), max(values.max(), predictions.max())
+    axes.plot(ends, ends, "--", color=INK, linewidth=1)
+    style_axes(axes, f"Mean absolute error {mae(values, predictions):.4g}")
+    axes.set(xlabel="true", ylabel="predicted", aspect="equal")
     _save(figure, path)
 
 
@@ -173,7 +193,8 @@ def _draw_bars(axes: Axes, heights: np.ndarray, **options) -> None:
     axes.bar(lefts, heights, 1 / CALIBRATION_BINS, align="edge", edgecolor="white", **options)
 
 
-def _style(axes: Axes, title: str = "") -> None:
+def style_axes(axes: Axes, title: str = "") -> None:
+    """The look of all pictures of the suite: a title on the left, grey axes, lines across."""
     axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
@@ -185,4 +206,4 @@ def _style(axes: Axes, title: str = "") -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, format="png", dpi=150, facecolor="white")
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150, facecolor="white"))

@@ -3,18 +3,24 @@
 import gzip
 import hashlib
 import lzma
+import math
+import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from common.errors import UserError
+from common.errors import UserError, WorkFailed
 
+# The names that a split goes by, ours first.
+SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 _OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
 class Source:
-    """One `--data`: `sample`, `tfds:NAME[/CONFIG]` or a path, and `@WEIGHT` behind it if not 1."""
+    """One `--data`: `sample[:NAME]`, `tfds:NAME[/CONFIG]` or a path, and `@WEIGHT` behind it if not 1."""
 
     kind: str
     name: str
@@ -28,19 +34,18 @@ class Source:
             UserError: the weight is not a positive number, or nothing stands before it.
         """
         name, at, weight = text.rpartition("@")
-        if not at or Path(text).exists():
+        if not at or os.path.exists(text):
             name, weight = text, "1"
         try:
             value = float(weight)
         except ValueError:
             raise UserError(f"--data {text}: the weight after @ must be a number. Received: {weight!r}") from None
-        if value <= 0 or not name:
+        if not 0 < value < math.inf or name in ("", "sample:", "tfds:"):
             raise UserError(f"--data {text}: a source and, after @, a positive weight are needed")
-        if name == "sample":
-            return cls("sample", name, value)
-        if name.startswith("tfds:"):
-            return cls("tfds", name.removeprefix("tfds:"), value)
-        return cls("path", name, value)
+        for kind in ("sample", "tfds"):
+            if name.startswith(f"{kind}:"):
+                return cls(kind, name.removeprefix(f"{kind}:"), value)
+        return cls("sample" if name == "sample" else "path", name, value)
 
     @property
     def label(self) -> str:
@@ -48,7 +53,8 @@ class Source:
         return Path(self.name).name.split(".")[0] if self.kind == "path" else str(self)
 
     def __str__(self) -> str:
-        return f"tfds:{self.name}" if self.kind == "tfds" else self.name
+        is_plain = self.kind == "path" or self.kind == self.name == "sample"
+        return self.name if is_plain else f"{self.kind}:{self.name}"
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -61,19 +67,60 @@ def read_lines(path: Path) -> Iterator[str]:
     try:
         with _OPENERS.get(path.suffix, open)(path, "rb") as file:
             for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+                yield decode_line(line, number, str(path))
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path}, after line {number}: damaged or truncated archive: {error}") from error
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def decode_line(line: bytes, number: int, where: str) -> str:
+    """A line of a UTF-8 file without its line end, and without a byte-order mark if it is line 1.
+
+    Raises:
+        UserError: it is not UTF-8; file and line are named.
+    """
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where}, line {number}: not UTF-8 ({error.reason}); save it as UTF-8") from error
 
 
 def find_file(folder: Path, stem: str, endings: tuple[str, ...]) -> Path | None:
     """`folder/stem` with one of the endings, plain, .gz or .xz; the first there is."""
     candidates = (folder / f"{stem}{ending}{archive}" for ending in endings for archive in ("", ".gz", ".xz"))
     return next((path for path in candidates if path.is_file()), None)
+
+
+def open_tfds(name: str) -> Any:
+    """The builder of a set of TensorFlow Datasets, nothing downloaded yet.
+
+    Raises:
+        UserError: there is no such set.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name)
+    # DatasetNotFoundError is a ValueError; a version that is not there is an AssertionError.
+    except (ValueError, AssertionError) as error:
+        raise UserError(f"--data tfds:{name}: TensorFlow Datasets has no such set") from error
+
+
+def prepare_tfds(builder: Any, where: str) -> list[str]:
+    """Downloads a set of TensorFlow Datasets unless it is on the disk; the names of its splits.
+
+    Raises:
+        WorkFailed: it cannot be downloaded.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        builder.download_and_prepare()
+    except (OSError, tfds.core.download.DownloadError) as error:
+        raise WorkFailed(f"{where}: cannot be downloaded: {error}") from error
+    # A set mocked for a test knows no splits, and gives any that is asked for.
+    return list(builder.info.splits) or ["train", "test"]
 
 
 def checksum(content: bytes) -> str:

@@ -11,7 +11,7 @@ _AGAINST = (52, 88, 124)
 
 
 def has_colour() -> bool:
-    """Whether standard output shows colour; NO_COLOR and FORCE_COLOR (https://no-color.org) decide before the terminal."""
+    """Whether standard output is coloured; NO_COLOR and FORCE_COLOR (https://no-color.org) come first."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
@@ -24,7 +24,9 @@ def shade(words: Sequence[str], shares: Sequence[float]) -> str:
     would be coloured stand as `+word+` or `-word-`.
     """
     largest = max((abs(share) for share in shares), default=0.0)
-    return " ".join(_shade(word, share / largest if largest else 0.0) for word, share in zip(words, shares, strict=True))
+    return " ".join(
+        _shade(word, share / largest if largest else 0.0) for word, share in zip(words, shares, strict=True)
+    )
 
 
 def _shade(word: str, strength: float) -> str:

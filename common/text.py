@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import sentencepiece
 
+from common.errors import UserError
+
 PADDING, UNKNOWN, START, END = 0, 1, 2, 3
 
 # Patterns are plain enough for RE2 as well, so that an exported graph can apply the same rules.
@@ -65,8 +67,11 @@ class Tokeniser:
 
     def pieces(self, text: str) -> list[Piece]:
         """The sub-words of `encode`, without START and END, each with its place in `text`."""
-        proto = self._processor.encode(text, out_type="immutable_proto")
-        return [Piece(piece.id, piece.begin, piece.end) for piece in proto.pieces]
+        found = self._processor.encode(text, return_type="proto").pieces
+        # SentencePiece counts bytes; a byte that continues a character (0b10xxxxxx) begins none.
+        begins = (np.frombuffer(text.encode(), np.uint8) & 0xC0) != 0x80
+        characters = np.concatenate([[0], np.cumsum(begins)])
+        return [Piece(piece.id, int(characters[piece.begin]), int(characters[piece.end])) for piece in found]
 
 
 def fit_tokeniser(texts: Iterable[str], vocabulary_size: int, fold_case: bool) -> Tokeniser:
@@ -78,7 +83,7 @@ def fit_tokeniser(texts: Iterable[str], vocabulary_size: int, fold_case: bool) -
         fold_case: whether capital letters are the same as small ones.
 
     Raises:
-        ValueError: there is no text to learn from.
+        UserError: there is no text to learn from, or it has more characters than `vocabulary_size`.
     """
     model = io.BytesIO()
     rows = (text for text in texts if text)
@@ -99,5 +104,7 @@ def fit_tokeniser(texts: Iterable[str], vocabulary_size: int, fold_case: bool) -
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise ValueError(f"the tokeniser found too little text to learn from: {error}") from error
+        # ... CONDITION] What is wrong. -> What is wrong.
+        reason = str(error).rpartition("] ")[2] or "there is no text"
+        raise UserError(f"no tokeniser of {vocabulary_size} sub-words can be learnt: {reason}") from error
     return Tokeniser(model.getvalue())

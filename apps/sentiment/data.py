@@ -1,5 +1,6 @@
 """Labelled texts from files, folders, TensorFlow Datasets and the sample; token ids; batches."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -223,13 +224,14 @@ def _read_tfds(name: str, split: str, settings: DataSettings) -> Iterator[tuple[
 
 def _read_path(name: str, split: str, settings: DataSettings) -> Iterator[tuple[str, str]]:
     path, where = Path(name), f"--data {name}"
-    if path.is_dir():
+    # Unlike `Path.exists`, these take a name that is too long, or a closed folder above, for nothing there.
+    if os.path.isdir(path):
         files = {split: find_file(path, split, ENDINGS) for names in SPLITS.values() for split in names}
         if split not in files:
             files[split] = find_file(path, split, ENDINGS)
         real_split, held = _find_split(where, split, [split for split, file in files.items() if file])
         path = files[real_split]
-    elif path.exists():
+    elif os.path.exists(path):
         held = {"train": False, "validation": True}.get(split)
     else:
         raise UserError(f"{where}: there is no such file or folder")
