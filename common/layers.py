@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import keras
-from keras import ops
-
 from common import recurrence
+from common.backend import keras, ops
 
 Tensor = Any
 
@@ -21,9 +19,14 @@ class _Recurrent(keras.layers.Layer):
         reverse: read each sequence from its end to its start; outputs stay in the order of the input.
         weight_drop: share of the recurrent kernel's entries dropped in training, anew for each batch
             (Merity et al., 2018); it costs one product less than dropout at every step.
+
+    Attributes:
+        probe: None, or what runs the loop instead, `probe(loop, mask, projected, kernel, initial_state)`, the mask
+            `(time, batch, 1)` or None; `gradients.measure_flow` sets it for the time of a measurement.
     """
 
     gates = 1
+    probe = None
 
     def __init__(self, units: int, reverse: bool = False, weight_drop: float = 0.0, **arguments: Any):
         super().__init__(**arguments)
@@ -70,7 +73,10 @@ class _Recurrent(keras.layers.Layer):
             kernel = self.weight_drop(kernel, training=training)
         if initial_state is None:
             initial_state = [ops.zeros_like(projected[0, :, : self.units])] * self.states
-        outputs, state = self._recur(projected, kernel, initial_state)
+        if self.probe is None:
+            outputs, state = self._recur(projected, kernel, initial_state)
+        else:
+            outputs, state = self.probe(self._recur, mask, projected, kernel, initial_state)
         if self.reverse:
             outputs = ops.flip(outputs, axis=0)
         if mask is not None:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from common import gradients
+from common.backend import keras, ops
 
 Tensor = Any
 
@@ -35,8 +34,8 @@ class GradientReport:
         return None
 
 
-class ClippedAdamW(keras.optimizers.AdamW):
-    """AdamW (Loshchilov & Hutter, 2019) on clipped gradients; steps whose gradients are not finite are skipped.
+class Clipped:
+    """Put before an optimiser of Keras: it steps on clipped gradients, and skips those that are not finite.
 
     Clipping and measuring live in `apply`, which `fit` calls on every backend. What is measured is held in variables
     of the optimiser, and so is saved and resumed with the rest.
@@ -47,7 +46,7 @@ class ClippedAdamW(keras.optimizers.AdamW):
     Args:
         clip: a name of `gradients.CLIPPING`.
         clip_at: the norm, value or ratio that clipping begins at.
-        arguments: those of `keras.optimizers.AdamW`.
+        arguments: those of the optimiser.
     """
 
     def __init__(self, clip: str = "global_norm", clip_at: float = 1.0, **arguments: Any):
@@ -72,8 +71,7 @@ class ClippedAdamW(keras.optimizers.AdamW):
         if trainable_variables is not None:
             self.build(trainable_variables)
         variables = trainable_variables or self._trainable_variables
-        # Embeddings hand over sparse gradients, one row a token; norms and clipping need the sums.
-        dense = [ops.convert_to_tensor(gradient, sparse=False) for gradient in grads]
+        dense = [_dense(gradient, variable) for gradient, variable in zip(grads, variables, strict=True)]
         variable_norms = gradients.norms(dense)
         norm = gradients.global_norm(variable_norms)
         finite = ops.isfinite(norm)
@@ -94,12 +92,30 @@ class ClippedAdamW(keras.optimizers.AdamW):
         self._clipped.assign_add(counted * ops.cast(changed, "float32"))
         self._skipped.assign_add(1 - counted)
 
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        """Nothing: `fit` calls this at its end, and a training goes on from its weights, not from their average."""
+
+    def assign_averages(self) -> None:
+        """Sets the weights to their moving average."""
+        super().finalize_variable_values(self._trainable_variables)
+
     def take_report(self) -> GradientReport:
         """What was measured since the last report; the counters start anew."""
         counters = (self._norm_sums, self._global_norm_sum, self._steps, self._clipped, self._skipped)
         norm_sums, global_norm_sum, steps, clipped, skipped = (ops.convert_to_numpy(counter) for counter in counters)
         for counter in counters:
-            counter.assign(ops.zeros_like(counter))
+            counter.assign(ops.zeros(counter.shape))
         steps = np.maximum(steps, 1)
         norms = {path: float(total / steps) for path, total in zip(self._paths, norm_sums, strict=True)}
         return GradientReport(norms, float(global_norm_sum / steps), float(clipped / steps), int(skipped))
+
+
+class ClippedAdamW(Clipped, keras.optimizers.AdamW):
+    """AdamW (Loshchilov & Hutter, 2019) on clipped gradients. Arguments as in `Clipped`."""
+
+
+def _dense(gradient: Tensor, variable: Any) -> Tensor:
+    """A gradient as one array: TensorFlow's of an embedding has a row a token, and norms and clipping need the sums."""
+    if not hasattr(gradient, "indices"):
+        return gradient
+    return ops.segment_sum(gradient.values, gradient.indices, variable.shape[0])

@@ -10,7 +10,7 @@ All arrays are time-major, `(time, batch, units)`, in the dtype of `projected`.
 
 from typing import Any
 
-from keras import ops
+from common.backend import ops
 
 Tensor = Any
 

@@ -45,7 +45,7 @@ class SentimentSettings(DataSettings, NetworkSettings, TrainingSettings):
         description="sample, tfds:NAME or a path, @WEIGHT for its share of an epoch; may be given several times",
     )
     pretrain: tuple[Path, ...] = Field(
-        (), description="begin from a language model: its folder, or files of texts to train one on first"
+        (), description="begin from the folder of a language model or classifier, or from texts to train the former on"
     )
     batch_tokens: int = Field(16_000, ge=64, description="positions in a batch, padding included")
     batch_rows: int = Field(256, gt=0, description="texts in a batch, at most")

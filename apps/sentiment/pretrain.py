@@ -8,18 +8,21 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from apps.sentiment.classifier import APP, TOKENISER
 from apps.sentiment.config import NetworkSettings, SentimentSettings
 from apps.sentiment.data import ENDINGS, check_text
 from common import cli
 from common.config import TrainingSettings, parse_settings
 from common.errors import UserError
 from common.figures import Row
-from common.model_folder import ModelFolder, check_out, load_model, save_model
+from common.files import make_folder
+from common.model_folder import ModelFolder, check_out, load_model, read_config, save_model
 from common.sources import is_held_out, read_lines
 from common.tables import read_table
 from common.text import Tokeniser, fit_tokeniser
 
 PROG = "python -m apps.sentiment.pretrain"
+OUTPUT = "logits/"
 LANGUAGE_MODEL = "sentiment.language_model"
 _HELD_OUT_BATCHES, _HELD_OUT_STEPS = 50, 10
 
@@ -29,6 +32,7 @@ class PretrainSettings(TrainingSettings):
 
     passes: float = Field(1.5, gt=0, description="how often the texts are read, in all epochs together")
     epochs: int = Field(2, gt=0, description="parts of the training, each followed by figures")
+    warmup: float = Field(0.04, ge=0, lt=1, description="share of all steps in which the rate rises from zero")
     learning_rate: float = Field(2.5e-3, gt=0, description="rate at the end of the warm-up, from where it decays")
     texts: tuple[str, ...] = Field(
         (), min_length=1, description="a table with a text column, or a file of lines; may be given several times"
@@ -98,34 +102,38 @@ def pretrain(settings: PretrainSettings, work: Path) -> None:
     shutil.rmtree(work)
 
 
-def start_from(settings: SentimentSettings, work: Path) -> tuple[Tokeniser | None, dict[str, np.ndarray]]:
-    """The tokeniser and the weights that `--pretrain` gives a classifier; nothing without it.
+def start_from(settings: SentimentSettings, labels: list[str], work: Path) -> tuple[Tokeniser, dict[str, np.ndarray]]:
+    """The tokeniser and the weights that `--pretrain` gives a classifier.
 
-    If `--pretrain` names texts, a language model of the classifier's size is trained on them first, in `work`.
+    They come from a language model, or from another classifier, whose last layer is left behind if it has other
+    labels. If `--pretrain` names texts, a language model of the classifier's size is trained on them first, in `work`.
 
     Raises:
-        UserError: the language model does not fit the network asked for.
+        UserError: what is begun from does not fit the network asked for.
     """
-    if not settings.pretrain:
-        return None, {}
     folder = settings.pretrain[0]
     if not folder.is_dir():
-        folder = work / "language_model"
-        if not folder.exists():
-            names = set(PretrainSettings.model_fields) & set(NetworkSettings.model_fields) | {"seed", "precision"}
-            shared = {name: getattr(settings, name) for name in names}
-            texts = tuple(map(str, settings.pretrain))
-            resume = settings.resume and folder.with_name("language_model.training").exists()
-            pretrain(
-                PretrainSettings(texts=texts, out=folder, resume=resume, **shared), work / "language_model.training"
-            )
-    model = load_model(folder, LANGUAGE_MODEL)
+        folder = _pretrain_for(settings, work / "language_model")
+    app = read_config(folder)["app"]
+    model = load_model(folder, app if app in (LANGUAGE_MODEL, APP) else LANGUAGE_MODEL)
     for name in ("backbone", "units", "embedding", "bidirectional"):
         if getattr(settings, name) != model.settings[name]:
-            raise UserError(
-                f"--pretrain {folder}: a language model with {name} = {model.settings[name]}; ask for the same"
-            )
-    return Tokeniser(model.files["tokeniser.model"]), dict(model.weights)
+            raise UserError(f"--pretrain {folder}: made for --{name} {model.settings[name]}; ask for the same")
+    keeps_classes = model.facts.get("labels") == labels
+    weights = {path: value for path, value in model.weights.items() if keeps_classes or not path.startswith(OUTPUT)}
+    return Tokeniser(model.files[TOKENISER]), weights
+
+
+def _pretrain_for(settings: SentimentSettings, folder: Path) -> Path:
+    """Trains a language model for the network of `settings` in `folder`, unless a run before has finished it."""
+    if folder.exists():
+        return folder
+    work = folder.with_name("language_model.training")
+    names = set(PretrainSettings.model_fields) & set(NetworkSettings.model_fields) | {"seed", "precision"}
+    values = {name: getattr(settings, name) for name in names}
+    values |= {"texts": tuple(map(str, settings.pretrain)), "out": folder, "resume": work.exists()}
+    pretrain(PretrainSettings.from_values(values, "--pretrain"), make_folder(work))
+    return folder
 
 
 def read_texts(settings: PretrainSettings) -> tuple[list[str], list[str]]:
@@ -159,7 +167,7 @@ def _log_frequencies(token_ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
 def _save(settings: PretrainSettings, weights: dict[str, np.ndarray], tokeniser: Tokeniser, rows: list[Row]) -> None:
     best = min(rows, key=lambda row: row["held_out_loss"])
     plain = settings.model_dump(mode="json")
-    files = {"tokeniser.model": tokeniser.model}
+    files = {TOKENISER: tokeniser.model}
     facts = {"texts": list(settings.texts), "log": rows}
     card = (
         "# A language model for `python -m apps.sentiment.train --pretrain`\n\n"

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
     for corpus in (*data.train, *data.held_out):
         cli.say(corpus.summary())
     if settings.pretrain:
-        tokeniser, weights = start_from(settings, work)
+        tokeniser, weights = start_from(settings, data.labels, work)
     else:
         tokeniser, weights = fit_tokeniser(data.train_texts(), settings.vocabulary, settings.fold_case), {}
     classifier, weights, log = train_network(settings, data, tokeniser, weights, work)
