@@ -74,7 +74,8 @@ def parse_settings(settings_class: type[T], arguments: list[str], prog: str) -> 
     """
     given = vars(_build_parser(settings_class, prog).parse_args(arguments))
     recipe = read_recipe(Path(given["config"])) if given.get("config") else {}
-    settings_class.from_values(recipe, f"--config {given.get('config')}")
+    # A wrong recipe is refused even where a flag hides it; flags fill in what it leaves out.
+    settings_class.from_values({**given, **recipe}, f"--config {given['config']}" if recipe else prog)
     return settings_class.from_values({**recipe, **given}, prog)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_breast_cancer
 
 from apps import APPS
 from tests.kit import Outcome, run_app
@@ -28,13 +29,25 @@ class Journey:
     figure: str
 
 
+def row_of_the_sample(index: int) -> str:
+    """A row of scikit-learn's breast cancer set, as COLUMN=VALUE,COLUMN=VALUE..."""
+    found = load_breast_cancer()
+    return ",".join(f"{name}={value}" for name, value in zip(found.feature_names, found.data[index], strict=True))
+
+
 JOURNEYS = {
     "sentiment": Journey(
         train=("--units=8", "--embedding=16", "--hidden=8", "--vocabulary=400", "--epochs=1", "--learning-rate=0.01"),
         spoil=("--backbone=dense", "--learning-rate=1e-9"),
         questions=("The soup was not bad at all.", "The ending is dull, and I would not pay for it again."),
         figure="accuracy",
-    )
+    ),
+    "tabular": Journey(
+        train=("--units=8", "--epochs=5", "--learning-rate=0.01"),
+        spoil=("--learning-rate=1e-9",),
+        questions=(row_of_the_sample(0), row_of_the_sample(20)),
+        figure="accuracy",
+    ),
 }
 
 

@@ -6,12 +6,15 @@ from hypothesis.extra.numpy import arrays
 
 from common.metrics import (
     CLASSIFICATION,
+    REGRESSION,
     TEMPERATURES,
     bootstrap_difference,
     calibration_bins,
     classification_report,
     ece,
     fit_temperature,
+    r2_scores,
+    regression_report,
     softmax,
 )
 
@@ -266,3 +269,48 @@ def test_the_interval_of_twenty_five_thousand_examples_has_the_width_of_theory()
 def test_results_of_different_examples_are_refused(correct, baseline):
     with pytest.raises(ValueError, match="Received shapes"):
         bootstrap_difference(correct, baseline)
+
+
+def test_the_report_of_a_regression_agrees_with_figures_worked_out_by_hand():
+    # The errors are 1, -1, 0 and 2; the values vary about 3 by 2, 1, 0 and 3.
+    report = regression_report([1, 2, 3, 6], [0, 3, 3, 4])
+    assert report == {"r2": pytest.approx(1 - 6 / 14), "mae": 1, "rmse": pytest.approx(np.sqrt(6 / 4)), "examples": 4}
+
+
+def test_the_table_of_regression_says_which_way_is_better():
+    assert {name: metric.higher_is_better for name, metric in REGRESSION.items()} == {
+        "r2": True,
+        "mae": False,
+        "rmse": False,
+    }
+
+
+VALUES = arrays(np.float64, 6, elements=st.floats(-100, 100))
+
+
+@given(VALUES, VALUES)
+def test_the_figures_of_a_regression_agree_with_scikit_learn(values, predictions):
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    report = regression_report(values, predictions)
+    assert report["mae"] == pytest.approx(mean_absolute_error(values, predictions))
+    assert report["rmse"] == pytest.approx(root_mean_squared_error(values, predictions))
+    if np.ptp(values) > 1e-3:
+        assert report["r2"] == pytest.approx(r2_score(values, predictions))
+        assert report["r2"] == pytest.approx(r2_scores(values, predictions).mean())
+
+
+def test_r2_of_values_that_are_all_the_same_is_not_defined():
+    assert regression_report([2, 2], [1, 3])["r2"] is None
+
+
+def test_the_mean_as_prediction_has_an_r2_of_zero():
+    assert regression_report([1, 2, 6], [3, 3, 3])["r2"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("values", "predictions"), [([1], [1, 2]), ([], []), ([[1]], [[1]]), ([np.nan], [1]), ([1], [np.inf])]
+)
+def test_a_regression_that_does_not_fit_is_refused_with_what_came(values, predictions):
+    with pytest.raises(ValueError, match="Received"):
+        regression_report(values, predictions)

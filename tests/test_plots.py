@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from common.metrics import softmax
-from common.plots import plot_confusion, plot_curves, plot_reliability
+from common.plots import plot_confusion, plot_curves, plot_predictions, plot_reliability
 
 ROWS = [
     {"epoch": 1, "loss": 1.2, "val_loss": 0.9, "accuracy": 0.5, "gradient_norm": 12.0, "learning_rate": 0.001},
@@ -131,3 +131,12 @@ def test_the_reliability_begins_at_the_lowest_confidence_there_can_be(tmp_path, 
 def test_drawing_needs_no_pyplot():
     code = "import sys, common.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_predictions_stand_over_true_values_beside_the_line_of_equality(tmp_path, drawn):
+    plot_predictions([1.0, 2.0, 4.0], [1.5, 2.0, 3.0], tmp_path / "predictions.png")
+    assert_picture(tmp_path / "predictions.png")
+    [axes] = drawn[0].axes
+    np.testing.assert_array_equal(axes.collections[0].get_offsets(), [[1, 1.5], [2, 2], [4, 3]])
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[1, 1], [4, 4]])
+    assert "Mean absolute error 0.5" in texts_of(drawn[0])

@@ -258,3 +258,8 @@ def test_evaluate_refuses_labels_that_the_model_does_not_know(loaded, model, lab
     labelled.write_text("label\ttext\nmixed\tgood film\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"films, test: unknown label 'mixed'.*neg, pos"):
         evaluate.main([str(model), "--data", str(labelled)])
+
+
+def test_evaluate_refuses_a_precision_that_is_none(loaded, model):
+    with pytest.raises(UserError, match=r"`precision`.*'float32'.*Received: 'float3'"):
+        evaluate.main([str(model), "--precision", "float3"])

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,12 @@ class TrainingData:
         train, held_out = (
             [load_corpus(source, split, settings) for source in sources] for split in ("train", "validation")
         )
+        # Two folders may share their last name, and figures go by names.
+        if len({corpus.name for corpus in train}) < len(sources):
+            train, held_out = (
+                [replace(corpus, name=str(source)) for corpus, source in zip(corpora, sources, strict=True)]
+                for corpora in (train, held_out)
+            )
         labels = sorted({label for corpus in train for label in corpus.labels})
         if len(labels) < 2:
             raise UserError(f"--data {settings.data[0]}: all labels are {labels[0]!r}; two or more are needed")

@@ -3,7 +3,7 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -32,7 +32,7 @@ class EvaluateSettings(DataSettings):
     as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
     record: bool = Field(False, description="write the figures into the model's metrics.json")
     plot: Path | None = Field(None, description="folder for pictures: confusion matrix and reliability")
-    precision: str = Field("auto", description="type of the arithmetic: float32, mixed_bfloat16 or auto")
+    precision: Literal["float32", "mixed_bfloat16", "auto"] = Field("auto", description="type of the arithmetic")
 
 
 SETTINGS = EvaluateSettings

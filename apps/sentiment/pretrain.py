@@ -35,7 +35,7 @@ class PretrainSettings(TrainingSettings):
     warmup: float = Field(0.04, ge=0, lt=1, description="share of all steps in which the rate rises from zero")
     learning_rate: float = Field(2.5e-3, gt=0, description="rate at the end of the warm-up, from where it decays")
     texts: tuple[str, ...] = Field(
-        (), min_length=1, description="a table with a text column, or a file of lines; may be given several times"
+        min_length=1, description="a table with a text column, or a file of lines; may be given several times"
     )
     text_column: str = Field("text", description="column, key or feature that holds the text")
     held_out: float = Field(0.1, gt=0, lt=1, description="share of the texts left out, as `train` leaves it out")
@@ -106,22 +106,32 @@ def start_from(settings: SentimentSettings, labels: list[str], work: Path) -> tu
     """The tokeniser and the weights that `--pretrain` gives a classifier.
 
     They come from a language model, or from another classifier, whose last layer is left behind if it has other
-    labels. If `--pretrain` names texts, a language model of the classifier's size is trained on them first, in `work`.
+    labels, or are the mean of several classifiers' (Wortsman et al., 2022), which must have been trained from one
+    another. If `--pretrain` names texts, a language model of the classifier's size is trained on them first, in `work`.
 
     Raises:
         UserError: what is begun from does not fit the network asked for.
     """
-    folder = settings.pretrain[0]
-    if not folder.is_dir():
-        folder = _pretrain_for(settings, work / "language_model")
+    folders = list(settings.pretrain)
+    if not folders[0].is_dir():
+        folders = [_pretrain_for(settings, work / "language_model")]
+    models = [_load_fitting(folder, settings) for folder in folders]
+    tokenisers = {model.files[TOKENISER] for model in models}
+    if len(tokenisers) > 1 or len({frozenset(model.weights) for model in models}) > 1:
+        raise UserError("--pretrain: the mean of several models needs one network and one tokeniser in all of them")
+    keeps_classes = all(model.facts.get("labels") == labels for model in models)
+    paths = [path for path in models[0].weights if keeps_classes or not path.startswith(OUTPUT)]
+    return Tokeniser(tokenisers.pop()), {path: np.mean([model.weights[path] for model in models], 0) for path in paths}
+
+
+def _load_fitting(folder: Path, settings: SentimentSettings) -> ModelFolder:
+    """A language model or a classifier whose layers are those of `settings`."""
     app = read_config(folder)["app"]
     model = load_model(folder, app if app in (LANGUAGE_MODEL, APP) else LANGUAGE_MODEL)
     for name in ("backbone", "units", "embedding", "bidirectional"):
         if getattr(settings, name) != model.settings[name]:
             raise UserError(f"--pretrain {folder}: made for --{name} {model.settings[name]}; ask for the same")
-    keeps_classes = model.facts.get("labels") == labels
-    weights = {path: value for path, value in model.weights.items() if keeps_classes or not path.startswith(OUTPUT)}
-    return Tokeniser(model.files[TOKENISER]), weights
+    return model
 
 
 def _pretrain_for(settings: SentimentSettings, folder: Path) -> Path:

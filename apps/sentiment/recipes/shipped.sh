@@ -13,4 +13,6 @@ python -m apps.sentiment.train --config "$recipes/shipped.toml" --data "$data/im
 python -m apps.sentiment.train --config "$recipes/shipped_2.toml" --data "$data/imdb@0.7" --data "$data/sst2@0.7" \
     --pretrain "$run/first" --out "$run/second"
 python -m apps.sentiment.train --config "$recipes/shipped_3.toml" --data "$data/imdb@0.15" --data "$data/sst2@0.3" \
-    --data sample@4 --pretrain "$run/second" --out "$out"
+    --data sample@4 --pretrain "$run/second" --out "$run/third"
+python -m apps.sentiment.train --config "$recipes/shipped_4.toml" --data "$data/imdb@0.35" --data "$data/sst2@0.3" \
+    --data sample --pretrain "$run/second" --pretrain "$run/third" --out "$out"
