@@ -34,7 +34,7 @@ clean: ## remove .venv and what building and testing left; models and runs stay
 	find apps common tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): setup.cfg pyproject.toml | $(RUN)
-	@echo "Installing into $(VENV): about 2 GB, a few minutes" >&2
+	@echo "Installing into $(VENV): about 3 GB, a few minutes" >&2
 	@$(RUN) -m pip install --quiet --editable ".[dev]"
 	@touch $@
 
