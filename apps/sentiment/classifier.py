@@ -120,8 +120,14 @@ class SentimentClassifier:
     def _answer(self, given: str, text: str, truncated: bool, shares: np.ndarray, with_words: bool) -> Prediction:
         best = int(shares.argmax())
         by_label = {label: float(share) for label, share in zip(self.labels, shares, strict=True)}
-        words = explain(self, text, best) if with_words else None
+        words = self._explain(text, best) if with_words else None
         return Prediction(given, self.labels[best], float(shares[best]), by_label, truncated, words)
+
+    def _explain(self, text: str, class_id: int) -> list[WordShare]:
+        def score(rows: Sequence[np.ndarray]) -> np.ndarray:
+            return softmax(self.run(rows), self.temperature)[:, class_id]
+
+        return explain(text, self.tokeniser, self.most_pieces, score)
 
 
 def _build_network(settings: SentimentSettings, saved: ModelFolder, vocabulary_size: int, precision: str) -> Network:
