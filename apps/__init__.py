@@ -1,3 +1,3 @@
 """The registry: the name of every app; its modules are found by name."""
 
-APPS = ("sentiment",)
+APPS = ("sentiment", "tabular")
