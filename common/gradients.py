@@ -127,9 +127,11 @@ class FlowMeter:
     """
 
     def __init__(self, model: keras.Model, loss: Any, from_last: bool = False):
-        self.layers = [layer for layer in model._flatten_layers() if isinstance(layer, tuple(RECURRENT.values()))]
-        if not self.layers:
+        layers = [layer for layer in model._flatten_layers() if isinstance(layer, tuple(RECURRENT.values()))]
+        if not layers:
             raise ValueError(f"`model` must have a recurrent layer. Received: {model.name}")
+        places = {id(variable): place for place, variable in enumerate(model.variables)}
+        self.layers = sorted(layers, key=lambda layer: places[id(layer.kernel)])
         self.model, self.loss, self.from_last = model, loss, from_last
         self._probed: dict[str, _Probed] = {}
 
@@ -251,7 +253,7 @@ class _Listener(keras.optimizers.Optimizer):
 
 
 def _to_float64(array: Tensor) -> np.ndarray:
-    return ops.convert_to_numpy(ops.cast(array, "float64")).astype(np.float64)
+    return ops.convert_to_numpy(array).astype(np.float64)
 
 
 def _as_flow(layer: str, parts: Sequence[np.ndarray]) -> Flow:
