@@ -1,13 +1,12 @@
 """`python -m apps VERB ...`, installed as `rnn-apps VERB ...`: what concerns all apps, or finds the app by itself."""
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
 
-from apps import APPS
+from apps import APPS, LABS, find_module
 from common import cli
 from common.config import Settings, parse_settings
 from common.errors import UserError
@@ -43,13 +42,13 @@ def evaluate(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         raise UserError(f"{PROG} evaluate: a model folder is needed first, such as saved_models/sentiment")
     app = _known_app(read_config(Path(arguments[0]))["app"])
-    _module(app, "evaluate").main(arguments)
+    find_module(app, "evaluate").main(arguments)
 
 
 def demo(arguments: list[str]) -> None:
     parse_settings(DemoSettings, arguments, f"{PROG} demo")
-    for app in APPS:
-        _module(app, "demo").main()
+    for app in APPS + LABS:
+        find_module(app, "demo").main()
 
 
 COMMANDS: dict[str, type[Settings]] = {"list": ListSettings, "demo": DemoSettings}
@@ -66,7 +65,7 @@ def run(arguments: list[str]) -> None:
     elif verb in VERBS:
         VERBS[verb](rest)
     elif verb in _OF_AN_APP:
-        _module(_known_app(rest[0] if rest else ""), verb).main(rest[1:])
+        find_module(_known_app(rest[0] if rest else ""), verb).main(rest[1:])
     else:
         raise UserError(f"unknown verb {verb!r}: {usage}")
 
@@ -79,10 +78,6 @@ def _known_app(name: str) -> str:
     if name not in APPS:
         raise UserError(f"unknown app {name!r}; the apps are {', '.join(APPS)}")
     return name
-
-
-def _module(app: str, verb: str):
-    return importlib.import_module(f"apps.{app}.{verb}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ own can stop it; a command's errors would drown in them.
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -29,4 +30,18 @@ with _silent_stderr():
     if keras.backend.backend() == "tensorflow":
         import tensorflow  # noqa: F401
 
-__all__ = ["keras", "ops"]
+__all__ = ["keras", "ops", "use_precision"]
+
+
+def use_precision(precision: str) -> None:
+    """Sets Keras' policy: `float32`, `mixed_bfloat16`, or by `auto` the faster of the two on this processor."""
+    if precision == "auto":
+        precision = "mixed_bfloat16" if _multiplies_bfloat16() else "float32"
+    keras.config.set_dtype_policy(precision)
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for products of bfloat16 (AVX-512 BF16, AMX, Arm's BF16)."""
+    description = Path("/proc/cpuinfo")
+    words = set(description.read_text().split()) if description.exists() else set()
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})

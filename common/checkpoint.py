@@ -2,14 +2,14 @@
 
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common.backend import keras, ops
+from common.backend import keras, ops, use_precision
 from common.errors import UserError
 from common.figures import Row
 from common.files import write_atomically
@@ -99,6 +99,25 @@ def assign_by_path(model: keras.Model, weights: Mapping[str, np.ndarray]) -> Non
             there = tuple(variables[path].shape) if path in variables else "nothing"
             raise UserError(f"the weights {path} {value.shape} do not fit this network, which has {there} there")
         variables[path].assign(value)
+
+
+def load_network(
+    build: Callable[[], keras.Model], weights: Mapping[str, np.ndarray], precision: str
+) -> Callable[[Any], np.ndarray]:
+    """A trained network as a function from a batch of arrays to arrays.
+
+    Args:
+        build: makes the network, under the precision asked for.
+        weights: by path, as a model folder holds them.
+        precision: `float32`, `mixed_bfloat16` or `auto`.
+
+    Raises:
+        UserError: the weights do not fit the network.
+    """
+    use_precision(precision)
+    model = build()
+    assign_by_path(model, weights)
+    return model.predict_on_batch
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -18,6 +18,7 @@ else:
     import tomli as tomllib
 
 T = TypeVar("T", bound="Settings")
+Precision = Literal["float32", "mixed_bfloat16", "auto"]
 
 
 class Settings(BaseModel):
@@ -42,7 +43,7 @@ class Settings(BaseModel):
 
 
 class TrainingSettings(Settings):
-    """What every training has, whatever the app."""
+    """What every training has, whatever is trained."""
 
     out: Path = Field(Path("runs/model"), description="folder for the trained model")
     config: Path | None = Field(None, description="a recipe: a TOML file of settings, which flags override")
@@ -59,11 +60,35 @@ class TrainingSettings(Settings):
     clip_at: float = Field(1.0, gt=0, description="the norm, value or ratio of norms that clipping begins at")
     average: float = Field(0.0, ge=0, lt=1, description="momentum of the average of the weights used; 0: none")
     patience: int = Field(3, gt=0, description="epochs without improvement before the training stops")
-    precision: Literal["float32", "mixed_bfloat16", "auto"] = Field(
+    precision: Precision = Field(
         "auto", description="type of the arithmetic; auto: bfloat16 where the processor multiplies it faster"
     )
     checkpoint_seconds: float = Field(60.0, ge=0, description="least time between two checkpoints")
     tensorboard: bool = Field(False, description="write TensorBoard logs beside the model")
+
+
+class AppTrainingSettings(TrainingSettings):
+    """What the training of every app has, which ends in a model folder with figures."""
+
+    storage: Literal["float32", "float16", "int8"] = Field("float32", description="type of the stored weights")
+    fail_below_baseline: bool = Field(False, description="exit with status 1 if a baseline is at least as good")
+
+
+class InferSettings(Settings):
+    """How every app gives its answers; an app adds its model and its inputs."""
+
+    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
+    as_csv: bool = Field(False, alias="csv", description="CSV on standard output")
+
+
+class EvaluateSettings(Settings):
+    """How every app is measured; an app adds its model and its data."""
+
+    split: str = Field("test", description="which part of the data")
+    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
+    record: bool = Field(False, description="write the figures into the model's metrics.json")
+    plot: Path | None = Field(None, description="folder for pictures")
+    precision: Precision = Field("float32", description="type of the arithmetic")
 
 
 def parse_settings(settings_class: type[T], arguments: list[str], prog: str) -> T:

@@ -9,6 +9,7 @@ import pytest
 from apps.tabular import Estimate, Prediction, TabularPredictor, benchmark, evaluate, infer, train
 from apps.tabular.columns import fit_columns
 from apps.tabular.config import TabularSettings
+from common import verbs
 from common.errors import UserError, WorkFailed
 from tests.kit import run_app
 
@@ -212,7 +213,7 @@ def test_a_wrong_command_ends_with_one_line_and_status_2(tmp_path):
 
 
 def test_a_network_no_better_than_a_baseline_fails_where_told(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "beats_baselines", lambda entries: False)
+    monkeypatch.setattr(verbs, "beats_baselines", lambda entries: False)
     options = ["--data", str(folder / "table.csv"), "--target", "kind", *QUICK, "--epochs", "1"]
     with pytest.raises(WorkFailed, match="a baseline is at least as good"):
         train.main([*options, "--out", str(tmp_path / "model"), "--fail-below-baseline"])

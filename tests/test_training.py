@@ -13,10 +13,11 @@ import pytest
 from matplotlib import image
 from matplotlib.figure import Figure
 
+from common.backend import use_precision
 from common.checkpoint import load_checkpoint
 from common.config import TrainingSettings
 from common.errors import UserError, WorkFailed
-from common.training import Task, train, use_precision
+from common.training import Task, train
 
 STEPS, ROWS = 3, 8
 SLOPES = np.array([[2.0], [-1.0], [0.5]], "float32")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from apps.sentiment.config import SentimentSettings
-from apps.sentiment.data import check_text, encode
+from apps.sentiment.data import check_text, encode, shorten
 from apps.sentiment.explain import WordShare, explain
 from common.batching import pad, token_batches
 from common.metrics import softmax
-from common.model_folder import ModelFolder, load_model
+from common.model_folder import load_model
 from common.text import Tokeniser
 
 APP = "sentiment"
@@ -77,12 +77,15 @@ class SentimentClassifier:
         Raises:
             UserError: the folder is missing, damaged or of another app.
         """
+        from apps.sentiment.model import build_model
+        from common.checkpoint import load_network
+
         saved = load_model(Path(folder), APP)
         settings = SentimentSettings.from_values(saved.settings, f"{folder}/config.json")
         tokeniser = Tokeniser(saved.files[TOKENISER])
-        network = _build_network(settings, saved, tokeniser.vocabulary_size, precision)
-        facts = saved.facts
-        return cls(network, tokeniser, facts["labels"], settings.most_pieces, facts["temperature"])
+        labels, size = saved.facts["labels"], tokeniser.vocabulary_size
+        network = load_network(lambda: build_model(settings, size, len(labels)), saved.weights, precision)
+        return cls(network, tokeniser, labels, settings.most_pieces, saved.facts["temperature"])
 
     def predict(
         self, texts: Sequence[str], with_words: bool = False, places: Sequence[str] | None = None
@@ -100,7 +103,8 @@ class SentimentClassifier:
         places = places or [f"text {number}" for number in range(1, len(texts) + 1)]
         normalised = [check_text(text, place) for text, place in zip(texts, places, strict=True)]
         rows = self.tokeniser.encode(normalised)
-        probabilities = softmax(self.logits(normalised), self.temperature)
+        logits = self.run([shorten(row, self.most_pieces) for row in rows])
+        probabilities = softmax(logits, self.temperature)
         return [
             self._answer(given, text, len(row) > self.most_pieces, shares, with_words)
             for given, text, row, shares in zip(texts, normalised, rows, probabilities, strict=True)
@@ -128,14 +132,3 @@ class SentimentClassifier:
             return softmax(self.run(rows), self.temperature)[:, class_id]
 
         return explain(text, self.tokeniser, self.most_pieces, score)
-
-
-def _build_network(settings: SentimentSettings, saved: ModelFolder, vocabulary_size: int, precision: str) -> Network:
-    from apps.sentiment.model import build_model
-    from common.checkpoint import assign_by_path
-    from common.training import use_precision
-
-    use_precision(precision)
-    model = build_model(settings, vocabulary_size, len(saved.facts["labels"]))
-    assign_by_path(model, saved.weights)
-    return model.predict_on_batch

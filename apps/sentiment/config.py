@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.config import Settings, TrainingSettings
+from common.config import AppTrainingSettings, Settings
 
 
 class DataSettings(Settings):
@@ -37,7 +37,7 @@ class NetworkSettings(Settings):
     )
 
 
-class SentimentSettings(DataSettings, NetworkSettings, TrainingSettings):
+class SentimentSettings(DataSettings, NetworkSettings, AppTrainingSettings):
     """Trains a classifier of texts, such as reviews: many steps in, one answer out."""
 
     data: tuple[str, ...] = Field(
@@ -55,5 +55,3 @@ class SentimentSettings(DataSettings, NetworkSettings, TrainingSettings):
     )
     word_dropout: float = Field(0.05, ge=0, lt=1, description="share of sub-words read as unknown")
     weight_drop: float = Field(0.0, ge=0, lt=1, description="share of recurrent weights dropped")
-    storage: Literal["float32", "float16", "int8"] = Field("float32", description="type of the stored weights")
-    fail_below_baseline: bool = Field(False, description="exit with status 1 if a baseline is at least as good")

@@ -1,9 +1,7 @@
 """Figures of a trained classifier on labelled texts."""
 
-import json
 import shlex
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,34 +10,31 @@ from apps.sentiment.classifier import SentimentClassifier
 from apps.sentiment.config import DataSettings
 from apps.sentiment.data import load_corpus
 from common import cli, plots
-from common.config import parse_settings
-from common.figures import as_entry, as_text, record
+from common.config import EvaluateSettings, Precision, parse_settings
+from common.figures import as_entry
 from common.files import make_folder
 from common.metrics import CLASSIFICATION, classification_report, softmax
 from common.sources import Source
+from common.verbs import finish_evaluation
 
 PROG = "python -m apps evaluate"
 
 
-class EvaluateSettings(DataSettings):
+class SentimentEvaluateSettings(DataSettings, EvaluateSettings):
     """Measures a classifier on labelled texts."""
 
     model: Path = Field(
         Path("saved_models/sentiment"), description="model folder", json_schema_extra={"positional": True}
     )
     data: tuple[str, ...] = Field(("sample",), description="sample, tfds:NAME or a path; may be given several times")
-    split: str = Field("test", description="which part of the data")
-    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
-    record: bool = Field(False, description="write the figures into the model's metrics.json")
-    plot: Path | None = Field(None, description="folder for pictures: confusion matrix and reliability")
-    precision: Literal["float32", "mixed_bfloat16", "auto"] = Field("auto", description="type of the arithmetic")
+    precision: Precision = Field("auto", description="type of the arithmetic")
 
 
-SETTINGS = EvaluateSettings
+SETTINGS = SentimentEvaluateSettings
 
 
 def main(arguments: list[str]) -> None:
-    settings = parse_settings(EvaluateSettings, arguments, PROG)
+    settings = parse_settings(SentimentEvaluateSettings, arguments, PROG)
     classifier = SentimentClassifier.load(settings.model, settings.precision)
     entries = []
     for text in settings.data:
@@ -51,10 +46,7 @@ def main(arguments: list[str]) -> None:
         entries.append(as_entry(corpus.name, corpus.split, classification_report(label_ids, probabilities), command))
         if settings.plot:
             draw(settings.plot / corpus.name, label_ids, probabilities, classifier.labels)
-    if settings.record:
-        record(settings.model, entries)
-    answer: Any = entries[0] if len(entries) == 1 else entries
-    print(json.dumps(answer, indent=2) if settings.as_json else as_text(entries, list(CLASSIFICATION)))
+    finish_evaluation(settings, settings.model, entries, list(CLASSIFICATION))
 
 
 def draw(folder: Path, label_ids: np.ndarray, probabilities: np.ndarray, labels: list[str]) -> None:

@@ -6,36 +6,30 @@ from pydantic import Field
 
 from apps.sentiment.classifier import Prediction, SentimentClassifier
 from common import cli, terminal
-from common.config import Settings, parse_settings
+from common.config import InferSettings, parse_settings
+from common.verbs import print_answers
 
 PROG = "python -m apps.sentiment.infer"
 
 
-class InferSettings(Settings):
+class SentimentInferSettings(InferSettings):
     """Labels texts: arguments, lines of a file, or lines of standard input."""
 
     texts: tuple[str, ...] = Field((), description="texts to label", json_schema_extra={"positional": True})
     model: Path = Field(Path("saved_models/sentiment"), description="model folder")
     file: Path | None = Field(None, description="file with a text a line, plain, .gz or .xz")
     explain: bool = Field(False, description="show what each word did to the probability")
-    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
-    as_csv: bool = Field(False, alias="csv", description="CSV on standard output")
 
 
-SETTINGS = InferSettings
+SETTINGS = SentimentInferSettings
 
 
 def main(arguments: list[str]) -> None:
-    settings = parse_settings(InferSettings, arguments, PROG)
+    settings = parse_settings(SentimentInferSettings, arguments, PROG)
     given = cli.gather_texts(settings.texts, settings.file)
     classifier = SentimentClassifier.load(settings.model)
     predictions = classifier.predict([text for _, text in given], settings.explain, [where for where, _ in given])
-    if settings.as_json or settings.as_csv:
-        rows = [prediction.as_row() for prediction in predictions]
-        print(cli.format_rows(rows, "json" if settings.as_json else "csv"))
-        return
-    for prediction in predictions:
-        print(as_line(prediction))
+    print_answers(settings, predictions, as_line)
 
 
 def as_line(prediction: Prediction) -> str:

@@ -68,8 +68,8 @@ def pretrain(settings: PretrainSettings, work: Path) -> None:
     cli.say(f"{len(token_ids):,} sub-words to learn from")
 
     from apps.sentiment.language_model import LanguageModel, SampledSoftmax, StreamBatches
-    from common.backend import keras
-    from common.training import Task, train, use_precision
+    from common.backend import keras, use_precision
+    from common.training import Task, train
 
     use_precision(settings.precision)
     keras.utils.set_random_seed(settings.seed)

@@ -1,7 +1,6 @@
 """Trains a classifier of texts: data, tokeniser, network, training, calibration, baselines, model folder."""
 
 import shlex
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +8,16 @@ import numpy as np
 from apps.sentiment.baselines import evaluate_baselines, fit_baselines
 from apps.sentiment.classifier import APP, TOKENISER, SentimentClassifier
 from apps.sentiment.config import SentimentSettings
-from apps.sentiment.data import EpochBatches, Examples, TrainingData
+from apps.sentiment.data import EpochBatches, Examples, TrainingData, encode
 from apps.sentiment.pretrain import start_from
 from common import cli
 from common.card import build_card
 from common.config import parse_settings
-from common.errors import WorkFailed
-from common.figures import Entry, Row, as_entry, as_text, beats_baselines, compare
+from common.figures import Entry, Row, as_entry, compare
 from common.metrics import CLASSIFICATION, classification_report, fit_temperature, softmax
-from common.model_folder import ModelFolder, check_out, save_model
+from common.model_folder import ModelFolder, check_out
 from common.text import Tokeniser, fit_tokeniser
+from common.verbs import finish_training
 
 PROG = "python -m apps.sentiment.train"
 SETTINGS = SentimentSettings
@@ -47,10 +46,11 @@ def main(arguments: list[str]) -> None:
     classifier, weights, log = train_network(settings, data, tokeniser, weights, work)
     command = shlex.join(["python", "-m", "apps.sentiment.train", *arguments])
     entries = calibrate_and_measure(classifier, data, command, settings.seed)
-    cli.say(as_text(entries, list(CLASSIFICATION)))
-    save(settings, classifier, weights, entries, log, work)
-    if settings.fail_below_baseline and not beats_baselines(entries):
-        raise WorkFailed("a baseline is at least as good as the network; see above")
+    plain = settings.model_dump(mode="json")
+    facts = {"labels": classifier.labels, "temperature": classifier.temperature, "log": log}
+    model = ModelFolder(APP, plain, weights, {TOKENISER: classifier.tokeniser.model}, facts, entries)
+    card = build_card(TITLE, PURPOSE, settings.data, plain, entries, LIMITS)
+    finish_training(settings, work, model, card, list(CLASSIFICATION))
 
 
 def train_network(
@@ -58,9 +58,9 @@ def train_network(
 ) -> tuple[SentimentClassifier, dict[str, np.ndarray], list[Row]]:
     """Builds the network, begins from the weights it is given, trains it: the classifier, its weights, the log."""
     from apps.sentiment.model import build_model
-    from common.backend import keras
+    from common.backend import keras, use_precision
     from common.checkpoint import assign_by_path, weights_by_path
-    from common.training import Task, train, use_precision
+    from common.training import Task, train
 
     use_precision(settings.precision)
     keras.utils.set_random_seed(settings.seed)
@@ -69,11 +69,13 @@ def train_network(
     classifier = SentimentClassifier(model.predict_on_batch, tokeniser, data.labels, settings.most_pieces)
     examples = Examples.encode(data, tokeniser, settings.most_pieces)
 
+    held_out = [
+        (corpus.name, encode(tokeniser, corpus.texts, settings.most_pieces), corpus.label_ids(data.labels))
+        for corpus in data.held_out
+    ]
+
     def evaluate(model: keras.Model) -> dict[str, float]:
-        shares = {
-            corpus.name: float(np.mean(classifier.logits(corpus.texts).argmax(axis=1) == corpus.label_ids(data.labels)))
-            for corpus in data.held_out
-        }
+        shares = {name: float(np.mean(classifier.run(rows).argmax(axis=1) == ids)) for name, rows, ids in held_out}
         return {"accuracy": float(np.mean(list(shares.values())))} | {f"accuracy_{k}": v for k, v in shares.items()}
 
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -95,24 +97,6 @@ def calibrate_and_measure(classifier: SentimentClassifier, data: TrainingData, c
         report["baselines"] = compare(found.argmax(axis=1) == ids, correct, "accuracy")
         entries.append(as_entry(corpus.name, corpus.split, report, command, seed))
     return entries
-
-
-def save(
-    settings: SentimentSettings,
-    classifier: SentimentClassifier,
-    weights: dict[str, np.ndarray],
-    entries: list[Entry],
-    log: list[Row],
-    work: Path,
-) -> None:
-    """Writes the model folder and takes the work folder away."""
-    facts = {"labels": classifier.labels, "temperature": classifier.temperature, "log": log}
-    files = {TOKENISER: classifier.tokeniser.model, "curves.png": (work / "curves.png").read_bytes()}
-    plain = settings.model_dump(mode="json")
-    card = build_card(TITLE, PURPOSE, settings.data, plain, entries, LIMITS)
-    save_model(settings.out, ModelFolder(APP, plain, weights, files, facts, entries), card, settings.storage)
-    shutil.rmtree(work)
-    cli.say(f"model written to {settings.out}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.config import Settings, TrainingSettings
+from common.config import AppTrainingSettings, Precision, Settings
 
 
 class DataSettings(Settings):
@@ -32,7 +32,7 @@ class NetworkSettings(Settings):
     least_count: int = Field(2, gt=0, description="rows that a category must occur in to have a vector of its own")
 
 
-class TabularSettings(DataSettings, NetworkSettings, TrainingSettings):
+class TabularSettings(DataSettings, NetworkSettings, AppTrainingSettings):
     """Trains a feed-forward network on a table: one row in, one class or number out."""
 
     data: str = Field(
@@ -45,7 +45,6 @@ class TabularSettings(DataSettings, NetworkSettings, TrainingSettings):
     dropout: float = Field(0.3, ge=0, lt=1, description="share of units dropped after each layer")
     category_dropout: float = Field(0.05, ge=0, lt=1, description="share of categories read as unknown")
     balance: bool = Field(False, description="weigh rows so that each class counts the same")
-    fail_below_baseline: bool = Field(False, description="exit with status 1 if a baseline is at least as good")
     epochs: int = Field(200, gt=0, description="passes over the training data")
     patience: int = Field(20, gt=0, description="epochs without improvement before the training stops")
-    precision: Literal["float32", "mixed_bfloat16", "auto"] = Field("float32", description="type of the arithmetic")
+    precision: Precision = Field("float32", description="type of the arithmetic")

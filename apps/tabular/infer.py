@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 from pydantic import Field
@@ -10,13 +11,14 @@ from apps.tabular.columns import Columns
 from apps.tabular.data import read_frame
 from apps.tabular.predictor import Estimate, Prediction, TabularPredictor
 from common import cli
-from common.config import Settings, parse_settings
+from common.config import InferSettings, parse_settings
 from common.errors import UserError
+from common.verbs import print_answers
 
 PROG = "python -m apps.tabular.infer"
 
 
-class InferSettings(Settings):
+class TabularInferSettings(InferSettings):
     """Predicts a class or a number for each row: of a table, of arguments, or of lines of standard input."""
 
     rows: tuple[str, ...] = Field(
@@ -25,30 +27,24 @@ class InferSettings(Settings):
     row: tuple[str, ...] = Field((), description="a row written likewise; may be given several times")
     file: Path | None = Field(None, description="CSV, TSV or JSON lines, plain, .gz or .xz")
     model: Path = Field(Path("saved_models/tabular"), description="model folder")
-    as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
-    as_csv: bool = Field(False, alias="csv", description="CSV on standard output")
 
 
-SETTINGS = InferSettings
+SETTINGS = TabularInferSettings
 
 
 def main(arguments: list[str]) -> None:
-    settings = parse_settings(InferSettings, arguments, PROG)
+    settings = parse_settings(TabularInferSettings, arguments, PROG)
     given = read_frame(settings.file) if settings.file else cli.gather_texts((*settings.rows, *settings.row), None)
     predictor = TabularPredictor.load(settings.model)
     if settings.file:
         predictions = predictor.predict(given, str(settings.file))
     else:
         predictions = predictor.predict([read_row(text, predictor.columns) for _, text in given], "the rows given")
-    for column, count in Counter(name for found in predictions for name in found.unknown).items():
+    for column, cells in Counter(name for found in predictions for name in found.unknown).items():
         example = next(found.unknown[column] for found in predictions if column in found.unknown)
-        cli.say(f"note: {column}: {count:,} cells of a category that training did not know, such as {example!r}")
-    if settings.as_json or settings.as_csv:
-        rows = [prediction.as_row() for prediction in predictions]
-        print(cli.format_rows(rows, "json" if settings.as_json else "csv"))
-        return
-    for number, prediction in enumerate(predictions, start=1):
-        print(as_line(prediction, number))
+        cli.say(f"note: {column}: {cells:,} cells of a category that training did not know, such as {example!r}")
+    numbers = count(1)
+    print_answers(settings, predictions, lambda prediction: as_line(prediction, next(numbers)))
 
 
 def read_row(text: str, columns: Columns) -> dict[str, str]:

@@ -87,11 +87,23 @@ class TabularPredictor:
         Raises:
             UserError: the folder is missing, damaged or of another app.
         """
-        saved = load_model(Path(folder), APP)
-        settings = TabularSettings.from_values(saved.settings, f"{folder}/config.json")
-        columns = Columns.from_values(saved.facts["columns"], f"{folder}/config.json")
-        network = _build_network(settings, columns, saved, precision)
+        return cls.of(load_model(Path(folder), APP), precision)
+
+    @classmethod
+    def of(cls, saved: ModelFolder, precision: str = "float32") -> "TabularPredictor":
+        """Builds the predictor from a model folder that has been read."""
+        from apps.tabular.model import build_model
+        from common.checkpoint import load_network
+
+        settings = TabularSettings.from_values(saved.settings, "config.json")
+        columns = Columns.from_values(saved.facts["columns"], "config.json")
+        network = load_network(lambda: build_model(settings, columns), saved.weights, precision)
         return cls(network, columns, saved.facts["temperature"], saved.facts["half_width"])
+
+    def facts(self) -> dict[str, Any]:
+        """What `load` reads beside settings and weights, as plain values."""
+        columns = self.columns.model_dump(mode="json")
+        return {"columns": columns, "temperature": self.temperature, "half_width": self.half_width}
 
     def predict(
         self, rows: pd.DataFrame | Sequence[Mapping[str, Any]], where: str = "rows"
@@ -162,14 +174,3 @@ class TabularPredictor:
             name = self.columns.categories[index].name
             unknown[row][name] = str(frame[name].iloc[row])
         return unknown
-
-
-def _build_network(settings: TabularSettings, columns: Columns, saved: ModelFolder, precision: str) -> Network:
-    from apps.tabular.model import build_model
-    from common.checkpoint import assign_by_path
-    from common.training import use_precision
-
-    use_precision(precision)
-    model = build_model(settings, columns)
-    assign_by_path(model, saved.weights)
-    return model.predict_on_batch

@@ -1,7 +1,6 @@
 """Trains a predictor of a column: table, columns, network, training, calibration, baselines, model folder."""
 
 import shlex
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,12 @@ from apps.tabular.predictor import APP, TabularPredictor
 from common import cli
 from common.card import build_card
 from common.config import parse_settings
-from common.errors import UserError, WorkFailed
-from common.figures import Entry, Row, as_entry, as_text, beats_baselines, compare
+from common.errors import UserError
+from common.figures import Row, as_entry, compare
 from common.metrics import CLASSIFICATION, REGRESSION, r2_scores
-from common.model_folder import ModelFolder, check_out, save_model
+from common.model_folder import ModelFolder, check_out
 from common.sources import Source
+from common.verbs import finish_training
 
 PROG = "python -m apps.tabular.train"
 SETTINGS = TabularSettings
@@ -44,10 +44,11 @@ def main(arguments: list[str]) -> None:
     arrays, targets, _ = encode(settings, columns, frames["test"], f"{source}, test")
     entry = as_entry(source.label, "test", predictor.measure(arrays, targets), command, settings.seed)
     entry["baselines"] = compare_with_baselines(settings, predictor, frames)
-    cli.say(as_text([entry], list(CLASSIFICATION if columns.target.labels else REGRESSION)))
-    save(settings, predictor, weights, entry, log, work)
-    if settings.fail_below_baseline and not beats_baselines([entry]):
-        raise WorkFailed("a baseline is at least as good as the network; see above")
+    plain, facts = settings.model_dump(mode="json"), {**predictor.facts(), "data": identify(source), "log": log}
+    title = f"A predictor of {columns.target.name}"
+    card = build_card(title, PURPOSE, [describe(source)], plain, [entry], LIMITS)
+    model = ModelFolder(APP, plain, weights, facts=facts, metrics=[entry])
+    finish_training(settings, work, model, card, list(CLASSIFICATION if columns.target.labels else REGRESSION))
 
 
 def train_network(
@@ -55,9 +56,9 @@ def train_network(
 ) -> tuple[TabularPredictor, dict[str, np.ndarray], list[Row]]:
     """Builds the network and trains it; the calibrated predictor, the weights by their paths, and the log."""
     from apps.tabular.model import build_model
-    from common.backend import keras
+    from common.backend import keras, use_precision
     from common.checkpoint import weights_by_path
-    from common.training import Task, train, use_precision
+    from common.training import Task, train
 
     use_precision(settings.precision)
     keras.utils.set_random_seed(settings.seed)
@@ -105,32 +106,6 @@ def compare_with_baselines(
     scores = answers.argmax(axis=1) == targets if is_classification else r2_scores(targets, answers)
     theirs = evaluate_baselines(baselines, arrays, targets, is_classification)
     return compare(scores, theirs, "accuracy" if is_classification else "r2")
-
-
-def save(
-    settings: TabularSettings,
-    predictor: TabularPredictor,
-    weights: dict[str, np.ndarray],
-    entry: Entry,
-    log: list[Row],
-    work: Path,
-) -> None:
-    """Writes the model folder and takes the work folder away."""
-    source, target = Source.parse(settings.data), predictor.columns.target.name
-    facts = {
-        "columns": predictor.columns.model_dump(mode="json"),
-        "temperature": predictor.temperature,
-        "half_width": predictor.half_width,
-        "data": identify(source),
-        "log": log,
-    }
-    files = {"curves.png": (work / "curves.png").read_bytes()}
-    plain = settings.model_dump(mode="json")
-    model = ModelFolder(APP, plain, weights, files, facts, [entry])
-    card = build_card(f"A predictor of {target}", PURPOSE, [describe(source)], plain, [entry], LIMITS)
-    save_model(settings.out, model, card)
-    shutil.rmtree(work)
-    cli.say(f"model written to {settings.out}")
 
 
 if __name__ == "__main__":
