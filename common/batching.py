@@ -36,6 +36,24 @@ def token_batches(
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
+def turn(size: int, weight: float, seed: int, epoch: int) -> np.ndarray:
+    """The examples of a corpus whose turn it is in an epoch, from a fixed shuffle: over the epochs, all equally often.
+
+    Args:
+        size: examples of the corpus.
+        weight: how many of them an epoch takes, as a share of all; may be more than 1.
+        seed: of the shuffles.
+        epoch: which one.
+
+    Returns:
+        Indices `(round(size * weight),)`.
+    """
+    count = max(round(size * weight), 1)
+    places = np.arange(epoch * count, (epoch + 1) * count)
+    passes = {number: np.random.default_rng((seed, number)).permutation(size) for number in set(places // size)}
+    return np.array([passes[place // size][place % size] for place in places])
+
+
 def pad(rows: Sequence[np.ndarray], padding: int = 0) -> np.ndarray:
     """Rows of ids `(time_i,)` -> one int32 array `(batch, time)`, padded on the right."""
     padded = np.full((len(rows), max(map(len, rows))), padding, np.int32)

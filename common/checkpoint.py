@@ -101,10 +101,8 @@ def assign_by_path(model: keras.Model, weights: Mapping[str, np.ndarray]) -> Non
         variables[path].assign(value)
 
 
-def load_network(
-    build: Callable[[], keras.Model], weights: Mapping[str, np.ndarray], precision: str
-) -> Callable[[Any], np.ndarray]:
-    """A trained network as a function from a batch of arrays to arrays.
+def load_network(build: Callable[[], keras.Model], weights: Mapping[str, np.ndarray], precision: str) -> keras.Model:
+    """A trained network, as a model folder holds it.
 
     Args:
         build: makes the network, under the precision asked for.
@@ -117,7 +115,7 @@ def load_network(
     use_precision(precision)
     model = build()
     assign_by_path(model, weights)
-    return model.predict_on_batch
+    return model
 
 
 def _variables(model: keras.Model) -> list[Any]:

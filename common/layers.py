@@ -84,8 +84,16 @@ class _Recurrent(keras.layers.Layer):
         return ops.transpose(outputs, (1, 0, 2)), state
 
     def _project(self, sequences: Tensor) -> Tensor:
-        """(time, batch, features) -> (time, batch, gates * units), in one product."""
+        """(..., features) -> (..., gates * units), in one product."""
         return ops.matmul(sequences, ops.cast(self.kernel, sequences.dtype)) + ops.cast(self.bias, sequences.dtype)
+
+    def step(self, features: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """One step by itself, for decoding: features `(..., features)`, a state of arrays `(..., units)`.
+
+        Returns:
+            The output `(..., units)` and the state after it.
+        """
+        return self._advance(self._project(features), ops.cast(self.recurrent_kernel, features.dtype), state)
 
     def compute_output_spec(self, sequences, padding_mask=None, initial_state=None, training=False):
         batch, time, _ = sequences.shape
@@ -107,6 +115,10 @@ class SimpleRNN(_Recurrent):
         hiddens = recurrence.simple_rnn(projected, kernel, initial_state[0])
         return hiddens, [hiddens[-1]]
 
+    def _advance(self, projected, kernel, state):
+        hidden = recurrence.simple_rnn_step(projected, state[0], kernel)
+        return hidden, [hidden]
+
 
 class LSTM(_Recurrent):
     """The LSTM with forget gate, its forget bias starting at 1 (Gers et al., 2000). Arguments as in `_Recurrent`."""
@@ -126,6 +138,10 @@ class LSTM(_Recurrent):
     def _recur(self, projected, kernel, initial_state):
         hiddens, cells = recurrence.lstm(projected, kernel, *initial_state)
         return hiddens, [hiddens[-1], cells[-1]]
+
+    def _advance(self, projected, kernel, state):
+        hidden, cell, _ = recurrence.lstm_step(projected, *state, kernel)
+        return hidden, [hidden, cell]
 
 
 RECURRENT = {"simple_rnn": SimpleRNN, "lstm": LSTM}

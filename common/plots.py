@@ -94,6 +94,30 @@ def plot_confusion(matrix: ArrayLike, label_names: Sequence[str], path: Path) ->
     _save(figure, path)
 
 
+def plot_attention(weights: ArrayLike, columns: Sequence[str], rows: Sequence[str], path: Path) -> None:
+    """Draws where a network looked: a row for each thing written, a column for each place, darker for more weight.
+
+    Args:
+        weights: `(rows, columns)`, each row of which sums to one.
+        columns: names of the places looked at.
+        rows: names of what was written.
+        path: the PNG to write.
+    """
+    weights = np.asarray(weights)
+    figure = Figure(figsize=(1.5 + 0.32 * len(columns), 1.2 + 0.26 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    colours = LinearSegmentedColormap.from_list("white to blue", ["#f5f7fa", BLUE])
+    axes.pcolormesh(weights, cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=1)
+    style_axes(axes)
+    axes.grid(visible=False)
+    axes.invert_yaxis()
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=60, ha="left", rotation_mode="anchor")
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    axes.spines[:].set_visible(False)
+    _save(figure, path)
+
+
 def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
     """Draws accuracy by confidence (Guo et al., 2017, https://arxiv.org/abs/1706.04599), and how often each occurs.
 

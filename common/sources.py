@@ -92,6 +92,20 @@ def find_file(folder: Path, stem: str, endings: tuple[str, ...]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def find_split(where: str, split: str, available: list[str]) -> tuple[str, bool | None]:
+    """The split to read, and whether to take its held-out part (True), the rest (False) or all of it (None).
+
+    Raises:
+        UserError: a source that has the splits `available` has no such split, nor one to take it from.
+    """
+    if real := next((name for name in SPLITS.get(split, (split,)) if name in available), None):
+        parted = split == "train" and not set(SPLITS["validation"]) & set(available)
+        return real, False if parted else None
+    if split == "validation" and "train" in available:
+        return "train", True
+    raise UserError(f"{where}: no split {split!r}; found: {', '.join(available) or 'none'}")
+
+
 def open_tfds(name: str) -> Any:
     """The builder of a set of TensorFlow Datasets, nothing downloaded yet.
 

@@ -65,6 +65,10 @@ class Tokeniser:
         """Ordinary text; special tokens leave no trace."""
         return self._processor.decode([int(token_id) for token_id in token_ids])
 
+    def names(self, token_ids: Iterable[int]) -> list[str]:
+        """How each sub-word is written, for people to look at; `▁` stands for the space before a word."""
+        return [self._processor.id_to_piece(int(token_id)) for token_id in token_ids]
+
     def pieces(self, text: str) -> list[Piece]:
         """The sub-words of `encode`, without START and END, each with its place in `text`."""
         found = self._processor.encode(text, return_type="proto").pieces

@@ -84,7 +84,9 @@ class SentimentClassifier:
         settings = SentimentSettings.from_values(saved.settings, f"{folder}/config.json")
         tokeniser = Tokeniser(saved.files[TOKENISER])
         labels, size = saved.facts["labels"], tokeniser.vocabulary_size
-        network = load_network(lambda: build_model(settings, size, len(labels)), saved.weights, precision)
+        network = load_network(
+            lambda: build_model(settings, size, len(labels)), saved.weights, precision
+        ).predict_on_batch
         return cls(network, tokeniser, labels, settings.most_pieces, saved.facts["temperature"])
 
     def predict(

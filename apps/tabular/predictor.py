@@ -97,7 +97,7 @@ class TabularPredictor:
 
         settings = TabularSettings.from_values(saved.settings, "config.json")
         columns = Columns.from_values(saved.facts["columns"], "config.json")
-        network = load_network(lambda: build_model(settings, columns), saved.weights, precision)
+        network = load_network(lambda: build_model(settings, columns), saved.weights, precision).predict_on_batch
         return cls(network, columns, saved.facts["temperature"], saved.facts["half_width"])
 
     def facts(self) -> dict[str, Any]:
