@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 from types import ModuleType
 
-APPS = ("sentiment", "tabular")
+APPS = ("sentiment", "tabular", "translation")
 LABS: tuple[str, ...] = ()
 
 

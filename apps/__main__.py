@@ -31,7 +31,7 @@ class DemoSettings(Settings):
 def list_models(arguments: list[str]) -> None:
     settings = parse_settings(ListSettings, arguments, f"{PROG} list")
     models = collect(settings.models, APPS)
-    print(cli.format_rows(models, "json") if settings.as_json else as_table(models, APPS))
+    print(cli.format_rows(models, "json") if settings.as_json else as_table(models, APPS, LABS))
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -48,7 +48,12 @@ def evaluate(arguments: list[str]) -> None:
 def demo(arguments: list[str]) -> None:
     parse_settings(DemoSettings, arguments, f"{PROG} demo")
     for app in APPS + LABS:
-        find_module(app, "demo").main()
+        module = find_module(app, "demo")
+        # A lab needs no model.
+        if app in LABS or module.MODEL.is_dir():
+            module.main()
+        else:
+            print(f"{app}: no trained model in {module.MODEL}; python -m apps.{app}.train makes one")
 
 
 COMMANDS: dict[str, type[Settings]] = {"list": ListSettings, "demo": DemoSettings}

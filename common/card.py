@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_FIGURES = ("accuracy", "macro_f1", "auc", "ece", "r2", "mae", "rmse")
+_FIGURES = ("accuracy", "macro_f1", "auc", "ece", "r2", "mae", "rmse", "bleu", "chrf", "exact_match", "perplexity")
 
 
 def build_card(

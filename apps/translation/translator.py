@@ -1,0 +1,200 @@
+"""The translator as others use it: sentences in, sentences of other languages out, whatever runs the network."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.translation.config import TranslationSettings
+from apps.translation.data import check_sentence, encode_sources
+from apps.translation.network import KerasNetwork, Network
+from common.batching import pad, token_batches
+from common.errors import UserError
+from common.model_folder import ModelFolder, load_model
+from common.text import PADDING, START, Tokeniser
+
+APP = "translation"
+SOURCE_TOKENISER, TARGET_TOKENISER = "tokeniser.model", "target_tokeniser.model"
+MOST_PIECES = 400
+_BATCH_TOKENS = 1600
+_NO_SEQUENCE = -1e8
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One of several translations, and its score: the log probability divided by length ** length_penalty."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where the network looked: weights `(target, source)`, a row a sub-word written, which sums to one."""
+
+    source_pieces: list[str]
+    target_pieces: list[str]
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Translation:
+    """An answer for one sentence.
+
+    Attributes:
+        source: the sentence, as it was given.
+        language: translated into.
+        text: the best translation.
+        score: of it, as in `Alternative`.
+        alternatives: the n best, the first among them.
+        alignment: where the network looked, if asked for.
+    """
+
+    source: str
+    language: str
+    text: str
+    score: float
+    alternatives: list[Alternative]
+    alignment: Alignment | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain values, for JSON and CSV."""
+        row = asdict(self)
+        del row["alignment"]
+        if len(self.alternatives) < 2:
+            del row["alternatives"]
+        return row
+
+
+class Translator:
+    """Translates sentences.
+
+    Args:
+        network: searches, and says where it looked.
+        source: tokeniser of the language translated from.
+        target: tokeniser of the languages translated into.
+        languages: these, in order.
+    """
+
+    def __init__(self, network: Network, source: Tokeniser, target: Tokeniser, languages: Sequence[str]):
+        self.network = network
+        self.source, self.target = source, target
+        self.languages = list(languages)
+
+    @classmethod
+    def load(cls, folder: str | Path, precision: str = "float32") -> "Translator":
+        """Reads a model folder.
+
+        Raises:
+            UserError: the folder is missing, damaged or of another app.
+        """
+        return cls.of(load_model(Path(folder), APP), precision)
+
+    @classmethod
+    def of(cls, saved: ModelFolder, precision: str = "float32") -> "Translator":
+        """Builds the translator from a model folder that has been read."""
+        from apps.translation.model import build_model
+        from common.checkpoint import load_network
+
+        settings = TranslationSettings.from_values(saved.settings, "config.json")
+        source = Tokeniser(saved.files[SOURCE_TOKENISER])
+        target = Tokeniser(saved.files[TARGET_TOKENISER]) if TARGET_TOKENISER in saved.files else source
+        languages = saved.facts["languages"]
+        sizes = source.vocabulary_size, target.vocabulary_size, len(languages)
+        model = load_network(lambda: build_model(settings, *sizes), saved.weights, precision)
+        return cls(KerasNetwork(model), source, target, languages)
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        target: str | None = None,
+        beam: int = 5,
+        n_best: int = 1,
+        length_penalty: float = 1.0,
+        with_alignment: bool = False,
+        places: Sequence[str] | None = None,
+    ) -> list[Translation]:
+        """Translates sentences.
+
+        Args:
+            texts: as people write them.
+            target: language, by default the first the model knows.
+            beam: hypotheses kept at each step; 1 is greedy search.
+            n_best: how many translations to return, at most `beam`.
+            length_penalty: 0 favours short translations; see `SearchOptions`.
+            with_alignment: whether to say where the network looked.
+            places: where each text stands, for error messages.
+
+        Raises:
+            UserError: a sentence is empty or too long, the language is not known, or `n_best` is above `beam`.
+        """
+        language = self.languages[0] if target is None else target
+        if language not in self.languages:
+            raise UserError(f"the model knows no {language!r}; it translates into {', '.join(self.languages)}")
+        if n_best > beam:
+            raise UserError(f"`n_best` must be at most `beam`. Received: n_best={n_best}, beam={beam}")
+        rows = self.encode(texts, language, places)
+        found = self.search_rows(rows, beam, length_penalty, n_best)
+        answers = []
+        for text, row, (sequences, scores) in zip(texts, rows, found, strict=True):
+            usable = [(ids, float(score)) for ids, score in zip(sequences, scores, strict=True) if score > _NO_SEQUENCE]
+            alternatives = [Alternative(self.target.decode(ids), score) for ids, score in usable[:n_best]]
+            alignment = self.align(row, usable[0][0]) if with_alignment else None
+            best = alternatives[0]
+            answers.append(Translation(text, language, best.text, best.score, alternatives, alignment))
+        return answers
+
+    def encode(self, texts: Sequence[str], language: str, places: Sequence[str] | None = None) -> list[np.ndarray]:
+        """Sentences as source ids `(time,)` that begin with the id of the target language.
+
+        Raises:
+            UserError: a sentence is empty or too long.
+        """
+        places = places or [f"sentence {number}" for number in range(1, len(texts) + 1)]
+        checked = [check_sentence(text, place) for text, place in zip(texts, places, strict=True)]
+        rows = encode_sources(checked, self.source, self.source.vocabulary_size + self.languages.index(language))
+        for row, place in zip(rows, places, strict=True):
+            if len(row) > MOST_PIECES:
+                raise UserError(
+                    f"{place}: {len(row):,} sub-words, at most {MOST_PIECES} are translated at once; split the sentence"
+                )
+        return rows
+
+    def search_rows(
+        self, rows: Sequence[np.ndarray], beam: int, length_penalty: float, n_best: int
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Token ids `(beam, time)` and scores `(beam,)` for each row of source ids, in batches of like length."""
+        found: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))] * len(rows)
+        tokens = max(_BATCH_TOKENS // beam, 1)
+        for batch in token_batches([len(row) for row in rows], tokens, np.random.default_rng(0)):
+            source_ids = pad([rows[index] for index in batch])
+            limits = np.array([_most_tokens(len(rows[index])) for index in batch], np.int32)
+            answers = self.network.search(source_ids, limits, beam, length_penalty, n_best)
+            for index, token_ids, scores in zip(batch, *answers, strict=True):
+                found[index] = token_ids, scores
+        return found
+
+    def perplexity(self, texts: Sequence[str], references: Sequence[str], language: str) -> float:
+        """How many sub-words the network hesitates between at each step of the references, in the geometric mean."""
+        sources, targets = self.encode(texts, language), self.target.encode(references)
+        lengths = [max(map(len, pair)) for pair in zip(sources, targets, strict=True)]
+        total = 0.0
+        for batch in token_batches(lengths, _BATCH_TOKENS, np.random.default_rng(0)):
+            losses = self.network.losses(pad([sources[i] for i in batch]), pad([targets[i] for i in batch]))
+            total += float(losses.sum(dtype=np.float64))
+        return float(np.exp(total / sum(len(row) - 1 for row in targets)))
+
+    def align(self, source_ids: np.ndarray, target_ids: np.ndarray) -> Alignment:
+        """Where the network looked at each sub-word of a translation."""
+        written = target_ids[target_ids != PADDING]
+        weights = self.network.attend(source_ids[None], np.r_[START, written[:-1]][None].astype(np.int32))[0]
+        source_pieces = self.source.names(source_ids[1:])
+        # The language that stands first is no word.
+        return Alignment(["→", *source_pieces], self.target.names(written), weights)
+
+
+def _most_tokens(source_length: int) -> int:
+    """How long a translation may become: no sentence of the training data is twice as long as its source and ten."""
+    return 2 * source_length + 10
