@@ -191,9 +191,16 @@ def test_the_splits_of_the_sample_share_no_text():
         assert 0.4 < share < 0.6
 
 
-@pytest.mark.parametrize(("source", "split"), [("sample", "elsewhere"), ("sample:iris", "train")])
-def test_a_sample_or_split_that_is_not_there_is_refused(source, split):
-    with pytest.raises(UserError, match=r"elsewhere: the sample has train, validation, test|iris: this app has one"):
+@pytest.mark.parametrize(
+    ("source", "split", "words"),
+    [
+        ("sample", "elsewhere", "the sample has train, validation, test"),
+        ("sample:iris", "train", "there is no such sample"),
+        ("sample:everyday", "test", "sample:everyday has train, validation"),
+    ],
+)
+def test_a_sample_or_split_that_is_not_there_is_refused(source, split, words):
+    with pytest.raises(UserError, match=words):
         load(source, split)
 
 

@@ -17,6 +17,10 @@ SAMPLES = Path(sample.__file__).parent / "samples"
 SENTENCES = list(csv.DictReader((SAMPLES / "sentences.tsv").open(encoding="utf-8", newline=""), delimiter="\t"))
 REVIEWS = (SAMPLES / "reviews.txt").read_text(encoding="utf-8").splitlines()
 SHOWN = [row["text"] for row in SENTENCES] + REVIEWS
+EVERYDAY = {
+    split: list(csv.DictReader((SAMPLES / f"everyday_{split}.tsv").open(encoding="utf-8", newline=""), delimiter="\t"))
+    for split in ("train", "validation")
+}
 GOOD = {word for topic in sample.TOPICS for word in topic.good}
 BAD = {word for topic in sample.TOPICS for word in topic.bad}
 
@@ -148,3 +152,26 @@ def test_no_shown_text_can_come_from_the_grammar(examples):
     parts = {part for topic in sample.TOPICS for part in topic.parts}
     names_a_part = [text for text in SHOWN if any(part in text.lower() for part in parts)]
     assert [text for text in names_a_part if vocabulary.issuperset(words(text))] == []
+
+
+def test_no_shown_text_stands_among_the_everyday_sentences():
+    """Neither as it is nor with most of its words in their order."""
+    everyday = [set(runs(row["text"])) for row in EVERYDAY["train"]]
+    shown = [row["text"] for row in SENTENCES]
+    near = [text for text in shown if any(len(set(runs(text)) & found) > 0.5 * len(runs(text)) for found in everyday)]
+    assert near == []
+
+
+def test_the_everyday_sentences_are_half_of_each_label_and_no_sentence_stands_in_both_parts():
+    for rows in EVERYDAY.values():
+        counts = Counter(row["label"] for row in rows)
+        assert abs(counts["pos"] - counts["neg"]) <= 0.01 * len(rows)
+        assert len({row["text"].lower() for row in rows}) == len(rows)
+    train, validation = ({tuple(words(row["text"])) for row in rows} for rows in EVERYDAY.values())
+    assert train & validation == set()
+
+
+def runs(text: str) -> list[tuple[str, ...]]:
+    """All runs of four words; a shorter text is one."""
+    found = words(text)
+    return [tuple(found[index : index + 4]) for index in range(max(len(found) - 3, 1))]

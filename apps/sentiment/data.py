@@ -10,14 +10,15 @@ import numpy as np
 
 from apps.sentiment.config import DataSettings, SentimentSettings
 from apps.sentiment.sample import generate_sample
-from common.batching import pad, token_batches
+from common.batching import pad, token_batches, turn
 from common.errors import UserError
-from common.sources import SPLITS, Source, find_file, is_held_out, open_tfds, prepare_tfds
+from common.sources import SPLITS, Source, find_file, find_split, is_held_out, open_tfds, prepare_tfds
 from common.tables import check_columns, read_table
 from common.text import Tokeniser, normalise
 
 ENDINGS = (".tsv", ".csv", ".jsonl")
 MOST_CHARACTERS = 100_000
+_SAMPLES = Path(__file__).parent / "samples"
 _SAMPLE_SPLITS = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}
 _SAME_LABEL = {"negative": "neg", "positive": "pos"}
 
@@ -175,7 +176,7 @@ class EpochBatches:
     def __init__(self, examples: Examples, settings: SentimentSettings, epoch: int):
         seed = settings.seed
         turns = [
-            _turn(len(ids), weight, seed, epoch)
+            turn(len(ids), weight, seed, epoch)
             for ids, weight in zip(examples.label_ids, examples.weights, strict=True)
         ]
         self._rows = [rows[index] for rows, turn in zip(examples.rows, turns, strict=True) for index in turn]
@@ -191,21 +192,25 @@ class EpochBatches:
         return pad([self._rows[row] for row in batch]), self._label_ids[batch]
 
 
-def _turn(size: int, weight: float, seed: int, epoch: int) -> np.ndarray:
-    """Indices `(round(size * weight),)` of the examples whose turn it is in this epoch."""
-    count = max(round(size * weight), 1)
-    places = np.arange(epoch * count, (epoch + 1) * count)
-    passes = {number: np.random.default_rng((seed, number)).permutation(size) for number in set(places // size)}
-    return np.array([passes[place // size][place % size] for place in places])
-
-
 def _read_sample(name: str, split: str, settings: DataSettings) -> Iterator[tuple[str, str]]:
+    if name == "everyday":
+        yield from _read_everyday(split)
+        return
     if name != "sample":
-        raise UserError(f"--data sample:{name}: this app has one sample; write --data sample")
+        raise UserError(f"--data sample:{name}: there is no such sample; there are sample and sample:everyday")
     if split not in _SAMPLE_SPLITS:
         raise UserError(f"--split {split}: the sample has {', '.join(_SAMPLE_SPLITS)}")
     # Cut from one list, whose texts are all different.
     yield from generate_sample(_SAMPLE_SPLITS["test"].stop, seed=1)[_SAMPLE_SPLITS[split]]
+
+
+def _read_everyday(split: str) -> Iterator[tuple[str, str]]:
+    """Sentences written for the project about all that is no film; two writers, so that validation is no echo."""
+    files = {split: _SAMPLES / f"everyday_{split}.tsv" for split in ("train", "validation")}
+    if split not in files:
+        raise UserError(f"--split {split}: sample:everyday has {', '.join(files)}")
+    for _, row in read_table(files[split], ("text", "label")):
+        yield row["text"], row["label"]
 
 
 def _read_tfds(name: str, split: str, settings: DataSettings) -> Iterator[tuple[str, str]]:
@@ -218,7 +223,7 @@ def _read_tfds(name: str, split: str, settings: DataSettings) -> Iterator[tuple[
     for column, kind in kinds:
         if not isinstance(features[column], kind):
             raise UserError(f"{where}: the feature {column!r} is no {kind.__name__} but {features[column]}")
-    real_split, held = _find_split(where, split, prepare_tfds(builder, where))
+    real_split, held = find_split(where, split, prepare_tfds(builder, where))
     for number, row in enumerate(tfds.as_numpy(builder.as_dataset(split=real_split)), start=1):
         place, label_id = f"{where}, {real_split}, row {number}", int(row[settings.label_column])
         if label_id < 0:
@@ -235,7 +240,7 @@ def _read_path(name: str, split: str, settings: DataSettings) -> Iterator[tuple[
         files = {split: find_file(path, split, ENDINGS) for names in SPLITS.values() for split in names}
         if split not in files:
             files[split] = find_file(path, split, ENDINGS)
-        real_split, held = _find_split(where, split, [split for split, file in files.items() if file])
+        real_split, held = find_split(where, split, [split for split, file in files.items() if file])
         path = files[real_split]
     elif os.path.exists(path):
         held = {"train": False, "validation": True}.get(split)
@@ -247,13 +252,3 @@ def _read_path(name: str, split: str, settings: DataSettings) -> Iterator[tuple[
             raise UserError(f"{where}: the label is empty")
         if held in (None, is_held_out(text, settings.held_out)):
             yield text, label
-
-
-def _find_split(where: str, split: str, available: list[str]) -> tuple[str, bool | None]:
-    """The split to read, and whether to take its held-out part (True), the rest (False) or all of it (None)."""
-    if real := next((name for name in SPLITS.get(split, (split,)) if name in available), None):
-        parted = split == "train" and not set(SPLITS["validation"]) & set(available)
-        return real, False if parted else None
-    if split == "validation" and "train" in available:
-        return "train", True
-    raise UserError(f"{where}: no split {split!r}; found: {', '.join(available) or 'none'}")
