@@ -5,7 +5,7 @@ import importlib.util
 from types import ModuleType
 
 APPS = ("sentiment", "tabular", "translation")
-LABS: tuple[str, ...] = ()
+LABS = ("gradient_lab",)
 
 
 def find_module(app: str, room: str) -> ModuleType | None:

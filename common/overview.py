@@ -34,8 +34,8 @@ def collect(folder: Path, apps: tuple[str, ...]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["app"], row["model"]))
 
 
-def as_table(models: list[dict[str, Any]], apps: tuple[str, ...]) -> str:
-    """A line an app and model, and a line for each of its figures."""
+def as_table(models: list[dict[str, Any]], apps: tuple[str, ...], labs: tuple[str, ...] = ()) -> str:
+    """A line an app and model, and a line for each of its figures; a line with its command for a lab."""
     lines = []
     for app in apps:
         lines.append(app)
@@ -45,6 +45,7 @@ def as_table(models: list[dict[str, Any]], apps: tuple[str, ...]) -> str:
         for model in own:
             lines.append(f"  {model['model']}  {model['backbone']}  {model['megabytes']} MB")
             lines += [f"    {_figure(entry)}" for entry in model["figures"]]
+    lines += [f"{lab}  python -m apps.{lab}.run writes a report; there is no model to train" for lab in labs]
     return "\n".join(lines)
 
 

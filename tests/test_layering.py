@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from apps import APPS
+from apps import APPS, LABS
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("config.py", "data.py", "model.py", "train.py", "infer.py", "evaluate.py", "README.md", "samples", "recipes")
+LAB_ROOMS = ("config.py", "run.py", "report.py", "demo.py", "README.md")
+REGISTRY = {"APPS", "LABS", "find_module"}
 MOST_LINES = 400
 
 # The ground floor of `common`, and what of ours each of its rooms may import; `backend` is Keras itself.
@@ -75,7 +77,7 @@ def test_common_imports_no_app(source):
 @pytest.mark.parametrize("source", [source for source in sources("apps") if len(Path(source).parts) > 2])
 def test_an_app_imports_no_other_app(source):
     own = Path(source).parts[1]
-    assert second_words(source, "apps") <= {own}
+    assert second_words(source, "apps") <= {own} | REGISTRY
 
 
 @pytest.mark.parametrize("room", GROUND_FLOOR)
@@ -84,12 +86,17 @@ def test_the_ground_floor_stands_on_nothing_above_it(room):
 
 
 def test_the_registry_names_only_apps_that_are_there():
-    assert [app for app in APPS if not (ROOT / "apps" / app / "__init__.py").is_file()] == []
+    assert [app for app in APPS + LABS if not (ROOT / "apps" / app / "__init__.py").is_file()] == []
 
 
 @pytest.mark.parametrize("app", APPS)
 def test_every_app_has_the_same_rooms(app):
     assert [room for room in ROOMS if not (ROOT / "apps" / app / room).exists()] == []
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_every_lab_has_the_same_rooms(lab):
+    assert [room for room in LAB_ROOMS if not (ROOT / "apps" / lab / room).exists()] == []
 
 
 @pytest.mark.parametrize("app", APPS)

@@ -55,6 +55,13 @@ def test_the_table_has_a_line_for_each_app_model_and_figure(models):
     ]
 
 
+def test_a_lab_has_a_line_with_its_command():
+    apps, labs = ("tabular",), ("gradient_lab",)
+    assert as_table([], apps, labs).splitlines()[2:] == [
+        "gradient_lab  python -m apps.gradient_lab.run writes a report; there is no model to train"
+    ]
+
+
 def test_a_folder_of_models_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match="nowhere: there is no such folder"):
         collect(tmp_path / "nowhere", ("sentiment",))

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from apps import APPS
+from apps import APPS, LABS
 from common.config import Settings, parse_settings
 from common.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-READMES = ("README.md", *(f"apps/{app}/README.md" for app in APPS))
+READMES = ("README.md", *(f"apps/{app}/README.md" for app in APPS + LABS))
 
 _FENCE = re.compile(r"^(```+|~~~+)[^\n]*\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
 _OURS = re.compile(r"apps(\.\w+)*")
