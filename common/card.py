@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_FIGURES = ("accuracy", "macro_f1", "auc", "ece", "r2", "mae", "rmse", "bleu", "chrf", "exact_match", "perplexity")
+_FIGURES = (
+    *("accuracy", "macro_f1", "auc", "ece", "r2", "mae", "rmse", "bleu", "chrf", "exact_match", "perplexity"),
+    *("mse", "smape", "mase", "pinball", "coverage_80"),
+)
 
 
 def build_card(

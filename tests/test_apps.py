@@ -1,6 +1,7 @@
 """Every app makes the same journey as its users do: train, infer, evaluate, list; and what goes wrong is one line."""
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,10 @@ def row_of_the_sample(index: int) -> str:
     return ",".join(f"{name}={value}" for name, value in zip(found.feature_names, found.data[index], strict=True))
 
 
+def numbers_of_a_sine(period: int) -> str:
+    return " ".join(f"{math.sin(2 * math.pi * step / period):.3f}" for step in range(60))
+
+
 JOURNEYS = {
     "sentiment": Journey(
         train=("--units=8", "--embedding=16", "--hidden=8", "--vocabulary=400", "--epochs=1", "--learning-rate=0.01"),
@@ -47,6 +52,18 @@ JOURNEYS = {
         spoil=("--learning-rate=1e-9",),
         questions=(row_of_the_sample(0), row_of_the_sample(20)),
         figure="accuracy",
+    ),
+    "translation": Journey(
+        train=("--units=8", "--layers=1", "--decoder-units=8", "--embedding=8", "--vocabulary=300", "--epochs=1"),
+        spoil=("--learning-rate=1e-9",),
+        questions=("The dog sees the house.", "Today a small cat must draw the red ball."),
+        figure="chrf",
+    ),
+    "forecasting": Journey(
+        train=("--units=8", "--look-back=48", "--epochs=1", "--epoch-windows=512", "--no-identity"),
+        spoil=("--learning-rate=1e-9", "--no-blend"),
+        questions=(numbers_of_a_sine(24), numbers_of_a_sine(12)),
+        figure="mase",
     ),
 }
 

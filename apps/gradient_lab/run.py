@@ -35,8 +35,8 @@ STARTS = {
 # Each kind at the rate that served it best on the adding problem, of 1e-3, 3e-3 and 1e-2.
 RATES = {"simple_rnn": 3e-3, "lstm": 1e-2, "dense": 1e-2}
 COPY_BIASES = (1.0, 3.0)
-# So that each way of clipping makes steps of about the same length.
-EXPLODING = {"none": 1.0, "global_norm": 0.1, "norm": 0.1, "value": 0.0017, "adaptive": 0.007}
+# So that each way of clipping leaves a gradient that is about 0.1 long.
+EXPLODING = {"none": 1.0, "global_norm": 0.1, "norm": 0.05, "value": 0.0014, "adaptive": 0.007}
 EXPLODING_RATE, EXPLODING_RADIUS, EXPLODING_STEPS, EXPLODING_UPDATES = 3.0, 1.5, 10, 400
 ORDER_STEPS = 20
 
