@@ -92,12 +92,10 @@ def backtest(cases: Cases, stride: int) -> dict[str, Any]:
 
 def as_text(entry: dict[str, Any]) -> str:
     """The report for people: a row a model, the directions, and the verdict on the naive forecast."""
-    steps = entry["horizon"]
+    held = f"; 80 % intervals held {entry['coverage_80']:.1%}" if "coverage_80" in entry else ""
     lines = [
         f"{entry['data']}, {entry['split']}: {entry['examples']:,} forecasts of {entry['series']:,} series from "
-        f"{entry['origins']:,} origins, {steps} steps ahead; 80 % intervals held {entry['coverage_80']:.1%}"
-        if "coverage_80" in entry
-        else f"{entry['data']}, {entry['split']}: {entry['examples']:,} forecasts, {steps} steps ahead",
+        f"{entry['origins']:,} origins, {entry['horizon']} steps ahead{held}",
         f"{'':<15}{'error, levels':>15}{'skill':>9}{'error, returns':>16}{'skill':>9}{'Diebold-Mariano':>17}{'p':>8}",
     ]
     for name, row in entry["models"].items():
@@ -111,14 +109,15 @@ def as_text(entry: dict[str, Any]) -> str:
     for step, found in entry["direction"].items():
         if found:
             lines.append(
-                f"direction after {step} steps: {found['share']:.1%} right of {found['trials']:,} "
+                f"direction, steps ahead {step}: {found['share']:.1%} right of {found['trials']:,} "
                 f"(95 %: {found['low']:.1%} to {found['high']:.1%}; always up: {found['always_up']:.1%})"
             )
     return "\n".join([*lines, _verdict(entry["models"]["naive"])])
 
 
 def _verdict(row: dict[str, float | None]) -> str:
-    skill = f"its error on returns is {abs(row['return_skill']):.1%} {'lower' if row['return_skill'] > 0 else 'higher'}"
+    which = "lower" if row["return_skill"] > 0 else "higher"
+    skill = f"the network's error on returns is {abs(row['return_skill']):.1%} {which}"
     sure = "too few origins for a test" if row["p"] is None else f"p {row['p']:.3f}"
     if _is_beaten(row):
         return f"the naive forecast is beaten: {skill}, {sure}"
