@@ -24,7 +24,7 @@ TEXTS = [sentence["en"] for sentence in UNSEEN]
 def folder(tmp_path_factory):
     """A model of two languages, trained on the sample in well under two minutes."""
     out = tmp_path_factory.mktemp("translation") / "model"
-    flags = ("--target=de,fr", "--epochs=3", "--learning-rate=0.003", "--precision=float32")
+    flags = ("--target=de,fr", "--epochs=4", "--learning-rate=0.003", "--precision=float32")
     outcome = run_app("apps.translation.train", "--data=sample", *flags, *SMALL, "--out", out)
     assert outcome.status == 0, outcome.stderr
     return out
