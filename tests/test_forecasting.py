@@ -282,3 +282,15 @@ def test_the_samples_are_those_that_the_project_makes():
 def test_a_recipe_holds_settings_that_there_are(recipe):
     path = Path(train.__file__).parent / "recipes" / f"{recipe}.toml"
     assert ForecastingSettings.from_values(read_recipe(path), recipe).horizon in (24, 96)
+
+
+def test_the_shipped_model_forecasts_series_that_it_never_saw(capsys):
+    demo.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 4 + 2
+    forecaster, day = Forecaster.load(demo.MODEL), 24
+    frame = sample_table(480, 2)
+    forecasts = {one.series: one.median for one in forecaster.predict(frame[:-day], day)}
+    for name in ("trend", "season"):
+        truth, last = frame[name].to_numpy()[-day:], frame[name].iloc[-day - 1]
+        assert np.abs(forecasts[name] - truth).mean() < 0.8 * np.abs(last - truth).mean()

@@ -172,6 +172,22 @@ def test_free_running_on_its_own_medians_is_teacher_forcing_with_them():
     assert np.abs(other[:, 1:] - free[:, 1:]).min() > 0.1
 
 
+def test_in_training_a_share_of_the_true_values_is_withheld():
+    """With none given it runs free, and with all of them it is forced; in between it does a bit of both."""
+    found = {}
+    for share in (0.0, 0.5, 1.0):
+        chosen, built = networks(architecture="steps", teacher_forcing=share, dropout=0)
+        rng = np.random.default_rng(3)
+        inputs = {name: rng.normal(size=array.shape).astype(array.dtype) for name, array in inputs_of(chosen).items()}
+        inputs["series_id"] = np.zeros(4, np.int32)
+        told = {**inputs, "future": np.full((4, 6), 9, np.float32)}
+        found[share] = np.asarray(built.training(told, training=True))
+        free, forced = built.forecasting.predict_on_batch(inputs), built.training.predict_on_batch(told)
+    np.testing.assert_allclose(found[0.0], free, atol=1e-4)
+    np.testing.assert_allclose(found[1.0], forced, atol=1e-4)
+    assert (np.abs(found[0.5] - free).max() > 0.1) and (np.abs(found[0.5] - forced).max() > 0.1)
+
+
 def test_what_lies_before_a_history_changes_nothing():
     chosen, built = networks(Shape(2), shortest=3, scale="window")
     inputs = inputs_of(chosen, covariates=0)

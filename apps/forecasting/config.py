@@ -83,6 +83,9 @@ class ForecastingSettings(DataSettings, CovariateSettings, ProtocolSettings, Net
         None, gt=0, description="windows drawn for an epoch; all if not given, and few ones again up to 100 batches"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="share of features dropped before the last layer")
+    teacher_forcing: float = Field(
+        0.5, ge=0, le=1, description="share of steps at which the step-by-step network is told the true value before"
+    )
     blend: bool = Field(True, description="mix the medians with a ridge regression, in shares chosen on validation")
     average: float = Field(0.98, ge=0, lt=1, description="momentum of the average of the weights used; 0: none")
     epochs: int = Field(4, gt=0, description="passes over the training data")

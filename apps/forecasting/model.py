@@ -216,11 +216,14 @@ class StepDecoder(keras.layers.Layer):
         kind: of the backbone, a recurrent one.
         units: size of the state.
         quantiles: how many.
+        forcing: share of steps at which the true value is given in training, the others standing on their own medians
+            (Bengio et al., 2015, https://arxiv.org/abs/1506.03099).
     """
 
-    def __init__(self, kind: str, units: int, quantiles: int, **arguments: Any):
+    def __init__(self, kind: str, units: int, quantiles: int, forcing: float = 1.0, **arguments: Any):
         super().__init__(**arguments)
-        self.quantiles = quantiles
+        self.quantiles, self.forcing = quantiles, forcing
+        self.seed_generator = keras.random.SeedGenerator()
         self.cell = RECURRENT[kind](units, name="cell")
         self.head = keras.layers.Dense(quantiles, dtype="float32", name="head")
         self.rising = Rising(quantiles, dtype="float32", name="rising")
@@ -229,7 +232,9 @@ class StepDecoder(keras.layers.Layer):
         self.cell.build((None, None, 1 + ahead_shape[-1]))
         self.head.build((None, None, self.cell.units))
 
-    def call(self, state: Tensor, first: Tensor, ahead: Tensor, future: Tensor | None = None) -> Tensor:
+    def call(
+        self, state: Tensor, first: Tensor, ahead: Tensor, future: Tensor | None = None, training: bool = False
+    ) -> Tensor:
         """Forecasts, teacher-forced where the future is given, else on its own medians.
 
         Args:
@@ -237,30 +242,51 @@ class StepDecoder(keras.layers.Layer):
             first: the last value of the history, `(batch, 1)`.
             ahead: what is known of each step, `(batch, horizon, features)`.
             future: the true values, `(batch, horizon)`.
+            training: whether some of them are withheld.
 
         Returns:
             Quantiles, float32 `(batch, horizon, quantiles)`.
         """
         states = [state, ops.zeros_like(state)][: self.cell.states]
-        if future is not None:
-            before = ops.concatenate([first, future[:, :-1]], axis=1)[..., None]
-            given = ops.concatenate([ops.cast(before, ahead.dtype), ahead], axis=-1)
-            return self._moved(before, self.cell(given, initial_state=states)[0])
+        if future is None:
+            return self._run_free(states, first, ahead)
+        before = ops.concatenate([first, future[:, :-1]], axis=1)[..., None]
+        if training and self.forcing < 1:
+            is_given = keras.random.uniform(ops.shape(before), seed=self.seed_generator) < self.forcing
+            return self._run_free(states, first, ahead, before, ops.cast(is_given, before.dtype))
+        given = ops.concatenate([ops.cast(before, ahead.dtype), ahead], axis=-1)
+        return self._moved(before, self.cell(given, initial_state=states)[0])
+
+    def _run_free(
+        self,
+        states: list[Tensor],
+        first: Tensor,
+        ahead: Tensor,
+        before: Tensor | None = None,
+        is_given: Tensor | None = None,
+    ) -> Tensor:
+        """Step after step on its own medians, or on the true values `before` where `is_given` is 1."""
+        before = ops.zeros_like(ahead[..., :1]) if before is None else before
+        is_given = ops.zeros_like(before) if is_given is None else is_given
+        parts = [ops.cast(part, "float32") for part in (before, is_given, ahead)]
 
         def step(carry, known):
             found, *states = carry
-            value = found[:, self.quantiles // 2 : self.quantiles // 2 + 1]
-            given = ops.concatenate([ops.cast(value, known.dtype), known], axis=-1)
+            true, told, known = known[:, :1], known[:, 1:2], known[:, 2:]
+            median = found[:, self.quantiles // 2 : self.quantiles // 2 + 1]
+            value = told * true + (1 - told) * median
+            given = ops.cast(ops.concatenate([value, known], axis=-1), ahead.dtype)
             output, states = self.cell.step(given, states)
             carry = (self._moved(value, output), *states)
             # Keras' scan on TensorFlow gives out only what has the shapes of the carry.
             return carry, carry
 
         start = ops.repeat(ops.cast(first, "float32"), self.quantiles, axis=1)
-        _, (found, *_) = ops.scan(step, (start, *states), ops.transpose(ahead, (1, 0, 2)))
+        steps = ops.transpose(ops.concatenate(parts, axis=-1), (1, 0, 2))
+        _, (found, *_) = ops.scan(step, (start, *states), steps)
         return ops.transpose(found, (1, 0, 2))
 
-    def compute_output_spec(self, state, first, ahead, future=None):
+    def compute_output_spec(self, state, first, ahead, future=None, training=False):
         return keras.KerasTensor((*ahead.shape[:2], self.quantiles), "float32")
 
     def _moved(self, before: Tensor, outputs: Tensor) -> Tensor:
@@ -282,7 +308,8 @@ def _build_steps(settings: ForecastingSettings, shape: Shape, inputs: dict[str, 
         ahead.append(ops.repeat(embed(inputs["series_id"])[:, None], horizon, axis=1))
     read = Backbone(settings.backbone, settings.units, settings.layers, dropout=settings.dropout, name="backbone")
     state = keras.layers.Dropout(settings.dropout)(read(ops.concatenate(features, axis=-1))[:, -1])
-    decode = StepDecoder(settings.backbone, settings.units, len(settings.quantiles), name="decoder")
+    quantiles, forcing = len(settings.quantiles), settings.teacher_forcing
+    decode = StepDecoder(settings.backbone, settings.units, quantiles, forcing, name="decoder")
     known = ops.cast(ops.concatenate(ahead, axis=-1), state.dtype)
     future = keras.Input((horizon,), dtype="float32", name="future")
     forced = decode(state, history[:, -1:], known, (future - centre) / scale)
