@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,6 +37,11 @@ def run(main: Callable[[list[str]], None], arguments: list[str] | None = None) -
 def say(line: str) -> None:
     """Progress and notes go to standard error, so that standard output holds answers alone."""
     print(line, file=sys.stderr, flush=True)
+
+
+def as_command(prog: str, arguments: Sequence[str]) -> str:
+    """A command line as it can be typed again, for the record of a figure."""
+    return shlex.join([*prog.split(), *arguments])
 
 
 def gather_texts(texts: Sequence[str], file: Path | None) -> list[tuple[str, str]]:

@@ -37,6 +37,7 @@ class ModelFolder:
         files: contents of the app's own files by name, such as the tokeniser.
         facts: what else the app must know, such as the labels, and where the data came from.
         metrics: figures, each with its data, split, command and date.
+        where: its `config.json`, for messages; empty if it was not read from a disk.
     """
 
     app: str
@@ -45,6 +46,7 @@ class ModelFolder:
     files: dict[str, bytes] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     metrics: list[dict[str, Any]] = field(default_factory=list)
+    where: str = ""
 
 
 def save_model(folder: Path, model: ModelFolder, card: str, storage: str = "float32") -> None:
@@ -93,7 +95,7 @@ def load_model(folder: Path, app: str) -> ModelFolder:
     contents = {name: _checked(folder / name, digest) for name, digest in config["sha256"].items()}
     weights = _unpack(contents.pop("weights.npz"), folder)
     metrics = read_metrics(folder)
-    return ModelFolder(app, config["settings"], weights, contents, config["facts"], metrics)
+    return ModelFolder(app, config["settings"], weights, contents, config["facts"], metrics, f"{folder}/config.json")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def plot_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     if norms:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(matrix: ArrayLike, label_names: Sequence[str], path: Path) -> None:
@@ -91,7 +91,7 @@ def plot_confusion(matrix: ArrayLike, label_names: Sequence[str], path: Path) ->
     axes.set_yticks(np.arange(classes) + 0.5, label_names)
     axes.set(xlabel="predicted", ylabel="true")
     axes.spines[:].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_attention(weights: ArrayLike, columns: Sequence[str], rows: Sequence[str], path: Path) -> None:
@@ -115,7 +115,7 @@ def plot_attention(weights: ArrayLike, columns: Sequence[str], rows: Sequence[st
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=60, ha="left", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
     axes.spines[:].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
@@ -140,7 +140,7 @@ def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, path: Path) 
     lower.set(xlabel="confidence", ylabel=f"of {len(labels):,} examples", xlim=(lowest, 1))
     for axis in (upper.yaxis, lower.yaxis, lower.xaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_predictions(values: ArrayLike, predictions: ArrayLike, path: Path) -> None:
@@ -159,7 +159,7 @@ def plot_predictions(values: ArrayLike, predictions: ArrayLike, path: Path) -> N
     axes.plot(ends, ends, "--", color=INK, linewidth=1)
     style_axes(axes, f"Mean absolute error {mae(values, predictions):.4g}")
     axes.set(xlabel="true", ylabel="predicted", aspect="equal")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _curves(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -229,5 +229,6 @@ def style_axes(axes: Axes, title: str = "") -> None:
     axes.yaxis.label.set_color(INK)
 
 
-def _save(figure: Figure, path: Path) -> None:
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150, facecolor="white"))
+def save_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
+    """Writes a figure as a PNG on white."""
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi, facecolor="white"))

@@ -142,6 +142,13 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def identify(source: Source) -> str:
+    """What tells whether a source is the one trained on: the checksum of a file, else the name."""
+    if source.kind == "path" and os.path.isfile(source.name) and os.access(source.name, os.R_OK):
+        return checksum(Path(source.name).read_bytes())
+    return str(source)
+
+
 def is_held_out(text: str, share: float) -> bool:
     """Whether an example belongs to the part held out for choosing a model.
 

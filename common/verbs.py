@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from common import cli
 from common.config import AppTrainingSettings, EvaluateSettings, InferSettings
@@ -18,9 +18,6 @@ class Answer(Protocol):
     """What a predictor says of one input."""
 
     def as_row(self) -> dict[str, Any]: ...
-
-
-A = TypeVar("A", bound=Answer)
 
 
 def finish_training(
@@ -56,11 +53,11 @@ def finish_evaluation(settings: EvaluateSettings, model: Path, entries: Sequence
     print(json.dumps(document, indent=2) if settings.as_json else as_text(entries, names))
 
 
-def print_answers(settings: InferSettings, answers: Sequence[A], as_line: Callable[[A], str]) -> None:
-    """Prints answers as JSON, as CSV or a line each, as asked for."""
+def print_answers(settings: InferSettings, answers: Sequence[Answer], lines: Iterable[str]) -> None:
+    """Prints answers as JSON, as CSV or as their `lines`, as asked for."""
     if settings.as_json or settings.as_csv:
         rows = [answer.as_row() for answer in answers]
         print(cli.format_rows(rows, "json" if settings.as_json else "csv"))
         return
-    for answer in answers:
-        print(as_line(answer))
+    for line in lines:
+        print(line)

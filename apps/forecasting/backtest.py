@@ -1,7 +1,6 @@
 """What a forecaster would have been worth: forecasts from one origin after the other, on levels and on returns."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def main(arguments: list[str]) -> None:
     cli.say(panel.summary())
     cases = build_cases(forecaster, panel, protocol, settings.split, settings.horizon, settings.stride)
     found = {**backtest(cases, settings.stride), "protocol": protocol}
-    command = shlex.join(["python", "-m", "apps.forecasting.backtest", *arguments])
+    command = cli.as_command(PROG, arguments)
     entry = as_entry(source.label, f"{settings.split}, backtest", found, command)
     if settings.plot:
         from apps.forecasting.plots import plot_errors

@@ -19,7 +19,7 @@ from apps.forecasting.times import (
     parse_times,
 )
 from common.errors import UserError
-from common.sources import Source, checksum, open_tfds, prepare_tfds, read_lines
+from common.sources import Source, open_tfds, prepare_tfds, read_lines
 from common.tables import check_columns, read_table
 
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
@@ -106,13 +106,6 @@ def load_panel(source: Source, settings: DataSettings | CovariateSettings, ahead
     readers = {"sample": _read_sample, "tfds": _read_tfds, "path": _read_path}
     frame = readers[source.kind](source.name, settings)
     return build_panel(frame, settings, f"--data {source}", source.label, ahead)
-
-
-def identify(source: Source) -> str:
-    """What tells whether a source is the one trained on: the checksum of a file, else the name."""
-    if source.kind == "path" and os.path.isfile(source.name) and os.access(source.name, os.R_OK):
-        return checksum(Path(source.name).read_bytes())
-    return str(source)
 
 
 def build_panel(

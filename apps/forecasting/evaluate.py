@@ -1,13 +1,12 @@
 """Figures of a trained forecaster on a part of a table, every window counted."""
 
-import shlex
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from apps.forecasting.config import MOST_STEPS, DataSettings, ProtocolSettings, merge_data_settings
-from apps.forecasting.data import Panel, identify, load_panel
+from apps.forecasting.data import Panel, load_panel
 from apps.forecasting.forecaster import APP, Forecaster
 from apps.forecasting.report import FIGURES, measure, verdict
 from apps.forecasting.splits import check_unseen
@@ -16,7 +15,7 @@ from common.config import EvaluateSettings, parse_settings
 from common.figures import as_entry
 from common.files import make_folder
 from common.model_folder import ModelFolder, load_model
-from common.sources import Source
+from common.sources import Source, identify
 from common.verbs import finish_evaluation
 
 PROG = "python -m apps evaluate"
@@ -46,7 +45,7 @@ def main(arguments: list[str]) -> None:
     cli.say(panel.summary())
     found, cases = measure(forecaster, panel, protocol, settings.split, settings.horizon)
     cli.say(verdict(found["baselines"]))
-    command = shlex.join(["python", "-m", "apps", "evaluate", *arguments])
+    command = cli.as_command(PROG, arguments)
     if settings.plot:
         from apps.forecasting.plots import plot_errors
 

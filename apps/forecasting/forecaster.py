@@ -11,10 +11,10 @@ import pandas as pd
 from apps.forecasting.config import ForecastingSettings
 from apps.forecasting.data import Panel, Series, build_panel
 from apps.forecasting.intervals import fit_widths, recency, widen
-from apps.forecasting.linear import Addresses, Linear, best_share, fit_linear
+from apps.forecasting.linear import Linear, best_share, fit_linear
 from apps.forecasting.paths import fit_memory, sample_paths
 from apps.forecasting.scaling import Scales
-from apps.forecasting.windows import Arrays, Frame, Windows
+from apps.forecasting.windows import Addresses, Arrays, Frame, Windows
 from common.errors import UserError
 from common.model_folder import ModelFolder, load_model
 
@@ -111,8 +111,8 @@ class Forecaster:
         from apps.forecasting.model import Shape, build_model
         from common.checkpoint import load_network
 
-        settings = ForecastingSettings.from_values(saved.settings, "config.json")
-        scales = Scales.from_values(saved.facts["scales"], "config.json")
+        settings = ForecastingSettings.from_values(saved.settings, saved.where)
+        scales = Scales.from_values(saved.facts["scales"], saved.where)
         shape = Shape(**scales.shape())
         network = load_network(lambda: build_model(settings, shape), saved.weights, precision)
         linear = Linear.from_bytes(saved.files[LINEAR]) if LINEAR in saved.files else None

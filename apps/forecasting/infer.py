@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> None:
     if not settings.as_json and not settings.as_csv:
         share = f"{settings.coverage:.0%} interval"
         print(f"{'series':<{widths[0]}}  {'time':<{widths[1]}}  {'forecast':>12}  {share:>28}")
-    print_answers(settings, steps, lambda step: as_line(step, *widths))
+    print_answers(settings, steps, (as_line(step, *widths) for step in steps))
 
 
 def answer_arguments(settings: ForecastingInferSettings) -> None:
@@ -104,7 +104,7 @@ def answer_arguments(settings: ForecastingInferSettings) -> None:
         forecaster.predict(pd.DataFrame({"value": values}), settings.horizon, where, **changes)[0]
         for values, (where, _) in zip(series, given, strict=True)
     ]
-    print_answers(settings, forecasts, lambda forecast: in_a_line(forecast, settings.coverage))
+    print_answers(settings, forecasts, (in_a_line(forecast, settings.coverage) for forecast in forecasts))
 
 
 def read_values(text: str, where: str) -> np.ndarray:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.forecasting.windows import Arrays, Windows, in_batches
+from apps.forecasting.windows import Addresses, Arrays, Windows, in_batches, thin
 from common.errors import UserError
 
 _STRENGTHS = (1.0, 100.0, 10_000.0)
 _MOST_WINDOWS = 60_000
 _MOST_STEPS = 336
-
-Addresses = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,8 @@ def fit_linear(windows: Windows, train: Addresses, validation: Addresses, horizo
     """
     from sklearn.linear_model import Ridge
 
-    inputs, targets = _pairs(windows, _thinned(train), horizon)
-    held_inputs, held_targets = _pairs(windows, _thinned(validation), horizon)
+    inputs, targets = _pairs(windows, thin(train, _MOST_WINDOWS), horizon)
+    held_inputs, held_targets = _pairs(windows, thin(validation, _MOST_WINDOWS), horizon)
     models = [Ridge(strength).fit(inputs, targets) for strength in _STRENGTHS]
     errors = [
         np.mean(np.square(model.predict(held_inputs).reshape(held_targets.shape) - held_targets)) for model in models
@@ -100,9 +98,3 @@ def _levelled(inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
     history, observed = inputs["history"][:, -_MOST_STEPS:], inputs["observed"][:, -_MOST_STEPS:]
     means = history.sum(axis=1, keepdims=True) / observed.sum(axis=1, keepdims=True)
     return (history - means) * observed, means
-
-
-def _thinned(addresses: Addresses) -> Addresses:
-    """Evenly spread windows, where there are more than can be held at once."""
-    step = -(-len(addresses[0]) // _MOST_WINDOWS)
-    return addresses[0][::step], addresses[1][::step]

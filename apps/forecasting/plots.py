@@ -13,10 +13,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from apps.forecasting.data import Panel, Series
 from apps.forecasting.forecaster import Forecast
 from apps.forecasting.report import Cases
-from common.files import write_atomically
-from common.plots import BLUE, COLOURS, GREY, INK, ORANGE, style_axes
+from common.plots import BLUE, COLOURS, GREY, INK, ORANGE, save_figure, style_axes
 
 _PANELS = 8
+_DPI = 110
 # The history shown is a few times as long as the forecast, so that the fan is seen.
 _HISTORY = 3
 _LEAST_HISTORY = 36
@@ -54,7 +54,7 @@ def plot_forecasts(
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, labelcolor=INK)
         paths.append(folder / ("forecast.png" if not start else f"forecast-{start // _PANELS + 1}.png"))
-        write_atomically(paths[-1], lambda file, figure=figure: figure.savefig(file, format="png", dpi=110))
+        save_figure(figure, paths[-1], _DPI)
     return paths
 
 
@@ -135,4 +135,4 @@ def plot_errors(cases: Cases, path: Path) -> None:
     right.set(xlabel="steps ahead", ylim=(0, 1))
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     right.legend(frameon=False, fontsize=9, labelcolor=INK, ncols=2)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    save_figure(figure, path, _DPI)

@@ -9,10 +9,10 @@ import numpy as np
 from apps.forecasting.baselines import simple_baselines
 from apps.forecasting.data import Panel, Series
 from apps.forecasting.forecaster import Forecaster
-from apps.forecasting.linear import Addresses, fit_linear
+from apps.forecasting.linear import fit_linear
 from apps.forecasting.scores import coverage, naive_scale, pinball, smape
 from apps.forecasting.splits import Parts, split_rows
-from apps.forecasting.windows import Frame, Windows, address, origins_within
+from apps.forecasting.windows import Addresses, Frame, Windows, address, origins_within
 from common import cli
 from common.errors import UserError
 from common.figures import compare

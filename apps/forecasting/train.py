@@ -1,25 +1,32 @@
 """Trains a forecaster: table, series, windows, network, training, calibration, baselines, model folder."""
 
-import shlex
 from pathlib import Path
 
 import numpy as np
 
 from apps.forecasting.config import ForecastingSettings
-from apps.forecasting.data import Panel, identify, load_panel
+from apps.forecasting.data import Panel, load_panel
 from apps.forecasting.forecaster import APP, Forecaster
-from apps.forecasting.linear import Addresses
 from apps.forecasting.report import FIGURES, measure, verdict
 from apps.forecasting.scaling import fit_scales
 from apps.forecasting.shapes import settle
 from apps.forecasting.splits import split_rows
-from apps.forecasting.windows import EpochBatches, Windows, address, in_batches, origins_within, window_weights
+from apps.forecasting.windows import (
+    Addresses,
+    EpochBatches,
+    Windows,
+    address,
+    in_batches,
+    origins_within,
+    thin,
+    window_weights,
+)
 from common import cli
 from common.card import build_card
 from common.config import parse_settings
 from common.figures import Row, as_entry
 from common.model_folder import ModelFolder, check_out
-from common.sources import Source
+from common.sources import Source, identify
 from common.verbs import finish_training
 
 PROG = "python -m apps.forecasting.train"
@@ -45,7 +52,7 @@ def main(arguments: list[str]) -> None:
     parts = split_rows(panel, settings.protocol)
     settings = settle(settings, panel, parts)
     forecaster, weights, log = train_network(settings, panel, work)
-    command = shlex.join(["python", "-m", "apps.forecasting.train", *arguments])
+    command = cli.as_command(PROG, arguments)
     found, _ = measure(forecaster, panel, settings.protocol, "test")
     entry = as_entry(source.label, "test", found, command, settings.seed)
     cli.say(verdict(entry["baselines"]))
@@ -79,7 +86,7 @@ def train_network(
         for name in ("train", "validation")
     )
     cli.say(f"{len(learnt[0]):,} windows to learn from, {len(held_out[0]):,} to choose by")
-    held_out, some = _thinned(held_out, _MOST_CALIBRATED), _thinned(held_out, _MOST_HELD_OUT)
+    held_out, some = thin(held_out, _MOST_CALIBRATED), thin(held_out, _MOST_HELD_OUT)
 
     def batches(epoch: int) -> EpochBatches:
         return EpochBatches(windows, *learnt, settings, epoch)
@@ -108,12 +115,6 @@ def held_out_figures(forecaster: Forecaster, windows: Windows, held_out: Address
         squares += float(np.square(errors[..., middle]).sum())
         count += targets.size
     return {"val_loss": losses / count, "val_mse": squares / count}
-
-
-def _thinned(addresses: Addresses, most: int) -> Addresses:
-    """Evenly spread windows, where there are more than needed."""
-    step = -(-len(addresses[0]) // most)
-    return addresses[0][::step], addresses[1][::step]
 
 
 if __name__ == "__main__":

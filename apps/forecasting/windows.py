@@ -9,6 +9,8 @@ from apps.forecasting.config import ForecastingSettings
 from apps.forecasting.data import Series
 
 Arrays = dict[str, np.ndarray]
+# The series and the origin of each window, `(windows,)` both.
+Addresses = tuple[np.ndarray, np.ndarray]
 
 _LEAST_BATCHES = 100
 
@@ -135,10 +137,16 @@ def origins_within(series: Series, start: int, stop: int, frame: Frame, stride: 
     return np.arange(first, stop - frame.horizon + 1, stride)
 
 
-def address(origins: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def address(origins: Sequence[np.ndarray]) -> Addresses:
     """Origins of each series -> numbers and origins of all windows, `(windows,)` each."""
     numbers = np.repeat(np.arange(len(origins)), [len(some) for some in origins])
     return numbers, np.concatenate([*origins, np.zeros(0, int)]).astype(int)
+
+
+def thin(addresses: Addresses, most: int) -> Addresses:
+    """Evenly spread windows, at most `most`."""
+    step = -(-len(addresses[0]) // most)
+    return addresses[0][::step], addresses[1][::step]
 
 
 class EpochBatches:

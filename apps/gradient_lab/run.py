@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +64,7 @@ def main(arguments: list[str]) -> None:
             bar.update()
     from apps.gradient_lab.report import Report
 
-    command = shlex.join(["python", "-m", "apps.gradient_lab.run", *arguments])
+    command = cli.as_command(PROG, arguments)
     report = Report.build(found, command, time.perf_counter() - started, settings)
     report.write(settings.out)
     print(report.as_json() if settings.as_json else report.as_text())
@@ -75,7 +74,7 @@ def main(arguments: list[str]) -> None:
 def plan(settings: LabSettings) -> list[Job]:
     """All that is to be measured, in the order of the report."""
     from apps.gradient_lab.flow import measure_model, measure_start
-    from apps.gradient_lab.trials import Trial, measure_trials
+    from apps.gradient_lab.trials import Trial, measure_trial
 
     if settings.model:
         return [Job("model", "gradient flow", partial(measure_model, settings.model, settings.data, settings.split))]
@@ -89,7 +88,7 @@ def plan(settings: LabSettings) -> list[Job]:
             values = {"units": settings.units, "batch": settings.batch, "updates": settings.updates}
             trial = Trial(task, kind, steps, seed, **{**values, "rate": RATES[kind], **others})
             label = f"{section}: {trial.network}, {steps} steps, seed {seed}"
-            jobs.append(Job(section, label, partial(measure_trials, [trial])))
+            jobs.append(Job(section, label, partial(measure_trial, trial)))
 
     lengths = sorted(set(settings.steps))
     for steps in lengths:

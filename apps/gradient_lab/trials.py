@@ -1,6 +1,5 @@
 """Short trainings on the tasks of the lab, each of which becomes a row: what it came to, and how its gradients went."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -69,9 +68,9 @@ class Trial:
         return self.kind if usual else f"{self.kind}, forget bias {self.forget_bias:g}"
 
 
-def measure_trials(trials: Sequence[Trial]) -> list[Row]:
-    """A row for each trial, as `run_trial` gives it."""
-    return [run_trial(trial) for trial in trials]
+def measure_trial(trial: Trial) -> list[Row]:
+    """The one row of a trial, as `run_trial` gives it."""
+    return [run_trial(trial)]
 
 
 def run_trial(trial: Trial) -> Row:

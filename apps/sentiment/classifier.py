@@ -81,13 +81,11 @@ class SentimentClassifier:
         from common.checkpoint import load_network
 
         saved = load_model(Path(folder), APP)
-        settings = SentimentSettings.from_values(saved.settings, f"{folder}/config.json")
+        settings = SentimentSettings.from_values(saved.settings, saved.where)
         tokeniser = Tokeniser(saved.files[TOKENISER])
         labels, size = saved.facts["labels"], tokeniser.vocabulary_size
-        network = load_network(
-            lambda: build_model(settings, size, len(labels)), saved.weights, precision
-        ).predict_on_batch
-        return cls(network, tokeniser, labels, settings.most_pieces, saved.facts["temperature"])
+        model = load_network(lambda: build_model(settings, size, len(labels)), saved.weights, precision)
+        return cls(model.predict_on_batch, tokeniser, labels, settings.most_pieces, saved.facts["temperature"])
 
     def predict(
         self, texts: Sequence[str], with_words: bool = False, places: Sequence[str] | None = None

@@ -1,6 +1,5 @@
 """Figures of a trained classifier on labelled texts."""
 
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +41,7 @@ def main(arguments: list[str]) -> None:
         cli.say(corpus.summary())
         label_ids = corpus.label_ids(classifier.labels)
         probabilities = softmax(classifier.logits(corpus.texts), classifier.temperature)
-        command = shlex.join(["python", "-m", "apps", "evaluate", *arguments])
+        command = cli.as_command(PROG, arguments)
         entries.append(as_entry(corpus.name, corpus.split, classification_report(label_ids, probabilities), command))
         if settings.plot:
             draw(settings.plot / corpus.name, label_ids, probabilities, classifier.labels)

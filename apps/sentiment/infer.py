@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     given = cli.gather_texts(settings.texts, settings.file)
     classifier = SentimentClassifier.load(settings.model)
     predictions = classifier.predict([text for _, text in given], settings.explain, [where for where, _ in given])
-    print_answers(settings, predictions, as_line)
+    print_answers(settings, predictions, map(as_line, predictions))
 
 
 def as_line(prediction: Prediction) -> str:

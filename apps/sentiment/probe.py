@@ -35,7 +35,7 @@ def load_probe(
         UserError: the folder or the data cannot be read, or a label is not the model's.
     """
     saved = load_model(folder, APP)
-    settings = SentimentSettings.from_values(saved.settings, f"{folder}/config.json")
+    settings = SentimentSettings.from_values(saved.settings, saved.where)
     tokeniser, labels = Tokeniser(saved.files[TOKENISER]), saved.facts["labels"]
     corpus = load_corpus(Source.parse(data or settings.data[0]), split, settings)
     # From all parts of the corpus, which may be sorted by label.

@@ -1,6 +1,5 @@
 """Trains a classifier of texts: data, tokeniser, network, training, calibration, baselines, model folder."""
 
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ def main(arguments: list[str]) -> None:
     else:
         tokeniser, weights = fit_tokeniser(data.train_texts(), settings.vocabulary, settings.fold_case), {}
     classifier, weights, log = train_network(settings, data, tokeniser, weights, work)
-    command = shlex.join(["python", "-m", "apps.sentiment.train", *arguments])
+    command = cli.as_command(PROG, arguments)
     entries = calibrate_and_measure(classifier, data, command, settings.seed)
     plain = settings.model_dump(mode="json")
     facts = {"labels": classifier.labels, "temperature": classifier.temperature, "log": log}

@@ -9,8 +9,9 @@ import pandas as pd
 
 from apps.tabular.columns import Arrays, as_texts, is_classification
 from apps.tabular.config import DataSettings, TabularSettings
+from common import sources
 from common.errors import UserError
-from common.sources import SPLITS, Source, checksum, find_file, open_tfds, prepare_tfds
+from common.sources import SPLITS, Source, find_file, open_tfds, prepare_tfds
 from common.tables import check_columns, read_table
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
@@ -63,10 +64,8 @@ def split_frames(frames: Frames, settings: TabularSettings, where: str) -> Frame
 
 
 def identify(source: Source) -> str:
-    """What tells whether a source is the one trained on: the checksum of a file, else the name."""
-    if source.kind == "path" and os.path.isfile(source.name) and os.access(source.name, os.R_OK):
-        return checksum(Path(source.name).read_bytes())
-    return f"sample:{SAMPLE}" if str(source) == "sample" else str(source)
+    """As in `common.sources`; the plain sample is the one of its name."""
+    return f"sample:{SAMPLE}" if str(source) == "sample" else sources.identify(source)
 
 
 def describe(source: Source) -> str:

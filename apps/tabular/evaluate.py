@@ -1,6 +1,5 @@
 """Figures of a trained predictor on rows whose target is known."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def main(arguments: list[str]) -> None:
     source, split, frame = read_split(settings, saved)
     where = f"{source}, {split}"
     cli.say(f"{where}: {len(frame):,} rows")
-    command = shlex.join(["python", "-m", "apps", "evaluate", *arguments])
+    command = cli.as_command(PROG, arguments)
     arrays, targets = predictor.columns.encode(frame, where), predictor.columns.target.encode(frame, where)
     entry = as_entry(source.label, split, predictor.measure(arrays, targets), command)
     if entry["unknown_cells"]:
@@ -60,7 +59,7 @@ def read_split(settings: TabularEvaluateSettings, saved: ModelFolder) -> tuple[S
     Raises:
         UserError: the data cannot be read, or has no such split.
     """
-    trained = TabularSettings.from_values(saved.settings, f"{settings.model}/config.json")
+    trained = TabularSettings.from_values(saved.settings, saved.where)
     source = Source.parse(settings.data or trained.data)
     if identify(source) == saved.facts["data"]:
         frames = split_frames(load_frames(source, trained), trained, str(source))

@@ -2,7 +2,6 @@
 
 import csv
 from collections import Counter
-from itertools import count
 from pathlib import Path
 
 from pydantic import Field
@@ -43,8 +42,7 @@ def main(arguments: list[str]) -> None:
     for column, cells in Counter(name for found in predictions for name in found.unknown).items():
         example = next(found.unknown[column] for found in predictions if column in found.unknown)
         cli.say(f"note: {column}: {cells:,} cells of a category that training did not know, such as {example!r}")
-    numbers = count(1)
-    print_answers(settings, predictions, lambda prediction: as_line(prediction, next(numbers)))
+    print_answers(settings, predictions, (as_line(found, number) for number, found in enumerate(predictions, start=1)))
 
 
 def read_row(text: str, columns: Columns) -> dict[str, str]:

@@ -95,8 +95,8 @@ class TabularPredictor:
         from apps.tabular.model import build_model
         from common.checkpoint import load_network
 
-        settings = TabularSettings.from_values(saved.settings, "config.json")
-        columns = Columns.from_values(saved.facts["columns"], "config.json")
+        settings = TabularSettings.from_values(saved.settings, saved.where)
+        columns = Columns.from_values(saved.facts["columns"], saved.where)
         network = load_network(lambda: build_model(settings, columns), saved.weights, precision).predict_on_batch
         return cls(network, columns, saved.facts["temperature"], saved.facts["half_width"])
 

@@ -1,6 +1,5 @@
 """Trains a predictor of a column: table, columns, network, training, calibration, baselines, model folder."""
 
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +39,7 @@ def main(arguments: list[str]) -> None:
     cli.say(f"{source}: " + ", ".join(f"{len(frame):,} rows in {split}" for split, frame in frames.items()))
     cli.say(columns.summary())
     predictor, weights, log = train_network(settings, columns, frames, work)
-    command = shlex.join(["python", "-m", "apps.tabular.train", *arguments])
+    command = cli.as_command(PROG, arguments)
     arrays, targets, _ = encode(settings, columns, frames["test"], f"{source}, test")
     entry = as_entry(source.label, "test", predictor.measure(arrays, targets), command, settings.seed)
     entry["baselines"] = compare_with_baselines(settings, predictor, frames)

@@ -8,6 +8,11 @@ from pydantic import Field
 from common.config import AppTrainingSettings, Settings
 
 
+def split_names(text: str) -> list[str]:
+    """`de, fr` -> the names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 class DataSettings(Settings):
     """How parallel sentences are read."""
 
@@ -18,7 +23,7 @@ class DataSettings(Settings):
     @property
     def targets(self) -> list[str]:
         """The languages of `target`, in order."""
-        return [name.strip() for name in self.target.split(",") if name.strip()]
+        return split_names(self.target)
 
 
 class NetworkSettings(Settings):

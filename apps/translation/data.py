@@ -139,10 +139,6 @@ class Examples:
             raise UserError(f"{corpus.name}: every pair is longer than --most-pieces {most_pieces}")
         return cls(*map(list, zip(*kept, strict=True)), corpus.weight)
 
-    def lengths(self) -> list[int]:
-        """The longer side of each pair."""
-        return [max(len(source), len(target)) for source, target in zip(self.source_ids, self.target_ids, strict=True)]
-
 
 def encode_sources(texts: Sequence[str], tokeniser: Tokeniser, language_id: int) -> list[np.ndarray]:
     """Sentences as int32 ids `(time,)`, the target language in the place of START."""

@@ -1,6 +1,6 @@
 """The two decoders: what was written so far and the memory of the source in, features of the next sub-word out."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.attention import Attention
 from common.backend import keras, ops
@@ -8,6 +8,22 @@ from common.layers import RECURRENT
 
 Tensor = Any
 State = Any
+
+
+class EncodedSource(NamedTuple):
+    """What the encoder made of a source.
+
+    Attributes:
+        memory: `(batch, places, features)`.
+        padding_mask: True at real places, `(batch, places)`.
+        summary: `(batch, features)`.
+        keys: of each look of the decoder, the same at all its steps.
+    """
+
+    memory: Tensor
+    padding_mask: Tensor
+    summary: Tensor
+    keys: tuple[Tensor, ...]
 
 
 class Look(keras.layers.Layer):
@@ -21,13 +37,17 @@ class Look(keras.layers.Layer):
         if self.attention is not None:
             self.attention.build(queries_shape, memory_shape)
 
-    def call(self, queries: Tensor, memory: Tensor, padding_mask: Tensor, summary: Tensor) -> tuple[Tensor, Tensor]:
+    def keys(self, memory: Tensor) -> Tensor:
+        """What queries are held against, as in `Attention`; the memory itself where they are held against nothing."""
+        return memory if self.attention is None else self.attention.keys(memory)
+
+    def call(self, queries: Tensor, source: EncodedSource, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Queries `(batch, queries, units)` -> contexts `(batch, queries, features)`, weights as in `Attention`."""
         if self.attention is not None:
-            return self.attention(queries, memory, padding_mask)
+            return self.attention(queries, source.memory, source.padding_mask, keys)
         batch, count, _ = ops.shape(queries)
-        contexts = ops.broadcast_to(summary[:, None], (batch, count, summary.shape[-1]))
-        return contexts, ops.zeros((batch, count, ops.shape(memory)[1]), "float32")
+        contexts = ops.broadcast_to(source.summary[:, None], (batch, count, source.summary.shape[-1]))
+        return contexts, ops.zeros((batch, count, ops.shape(source.memory)[1]), "float32")
 
 
 class Decoder(keras.layers.Layer):
@@ -51,6 +71,10 @@ class Decoder(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout)
         self.begin = keras.layers.Dense(self.depth * units, activation="tanh", name="begin")
         self.join = keras.layers.Dense(size, activation="tanh", name="join")
+
+    def read(self, memory: Tensor, padding_mask: Tensor, summary: Tensor) -> EncodedSource:
+        """What an encoder gives, as the decoder uses it."""
+        return EncodedSource(memory, padding_mask, summary, tuple(look.keys(memory) for look in self.looks))
 
     def start(self, summary: Tensor) -> list[list[Tensor]]:
         """The state of each layer before the first step, from the summary of the source `(batch, features)`."""
@@ -80,25 +104,23 @@ class ParallelDecoder(Decoder):
         self.begin.build((embedded_shape[0], memory_shape[-1]))
         self.join.build((*embedded_shape[:-1], 2 * self.units + memory_shape[-1]))
 
-    def call(
-        self, embedded: Tensor, memory: Tensor, padding_mask: Tensor, summary: Tensor, training: bool = False
-    ) -> tuple[Tensor, Tensor]:
+    def call(self, embedded: Tensor, source: EncodedSource, training: bool = False) -> tuple[Tensor, Tensor]:
         """Vectors `(batch, time, embedding)` -> features `(batch, time, size)`, weights `(batch, time, places)`."""
-        state = self.start(summary)
+        state = self.start(source.summary)
         first, _ = self.layers[0](embedded, initial_state=state[0])
         first = self.dropout(first, training=training)
-        context, _ = self.looks[0](first, memory, padding_mask, summary)
+        context, _ = self.looks[0](first, source, source.keys[0])
         second, _ = self.layers[1](ops.concatenate([first, context], axis=-1), initial_state=state[1])
         second = self.dropout(second, training=training)
-        context, weights = self.looks[1](second, memory, padding_mask, summary)
+        context, weights = self.looks[1](second, source, source.keys[1])
         return self.join(ops.concatenate([first, second, context], axis=-1)), weights
 
-    def step(self, embedded: Tensor, memory: Tensor, padding_mask: Tensor, summary: Tensor, state: State) -> tuple:
+    def step(self, embedded: Tensor, source: EncodedSource, state: State) -> tuple:
         """One step of several hypotheses: vectors `(batch, beam, embedding)` -> features and the next state."""
         first, next_first = self.layers[0].step(embedded, state[0])
-        context, _ = self.looks[0](first, memory, padding_mask, summary)
+        context, _ = self.looks[0](first, source, source.keys[0])
         second, next_second = self.layers[1].step(ops.concatenate([first, context], axis=-1), state[1])
-        context, _ = self.looks[1](second, memory, padding_mask, summary)
+        context, _ = self.looks[1](second, source, source.keys[1])
         return self.join(ops.concatenate([first, second, context], axis=-1)), [next_first, next_second]
 
 
@@ -115,15 +137,13 @@ class InputFeedingDecoder(Decoder):
     def start(self, summary: Tensor) -> list[list[Tensor]]:
         return [*super().start(summary), [ops.zeros((ops.shape(summary)[0], self.size), summary.dtype)]]
 
-    def call(
-        self, embedded: Tensor, memory: Tensor, padding_mask: Tensor, summary: Tensor, training: bool = False
-    ) -> tuple[Tensor, Tensor]:
+    def call(self, embedded: Tensor, source: EncodedSource, training: bool = False) -> tuple[Tensor, Tensor]:
         """As in `ParallelDecoder`, by a loop over time."""
-        nowhere = ops.zeros_like(memory[:, None, :, 0], dtype="float32")
-        state = keras.tree.map_structure(lambda array: array[:, None], self.start(summary))
+        nowhere = ops.zeros_like(source.memory[:, None, :, 0], dtype="float32")
+        state = keras.tree.map_structure(lambda array: array[:, None], self.start(source.summary))
 
         def step(carry, vector):
-            _, state, weights = self._step(vector[:, None], memory, padding_mask, summary, carry[0])
+            _, state, weights = self._step(vector[:, None], source, carry[0])
             # What is kept of each step must have the form of what is carried on.
             return (state, weights), (state, weights)
 
@@ -131,15 +151,15 @@ class InputFeedingDecoder(Decoder):
         features, weights = (ops.transpose(array[:, :, 0], (1, 0, 2)) for array in (states[1][0], weights))
         return self.dropout(features, training=training), weights
 
-    def step(self, embedded: Tensor, memory: Tensor, padding_mask: Tensor, summary: Tensor, state: State) -> tuple:
+    def step(self, embedded: Tensor, source: EncodedSource, state: State) -> tuple:
         """As in `ParallelDecoder`."""
-        features, state, _ = self._step(embedded, memory, padding_mask, summary, state)
+        features, state, _ = self._step(embedded, source, state)
         return features, state
 
-    def _step(self, embedded, memory, padding_mask, summary, state):
+    def _step(self, embedded, source, state):
         given = ops.concatenate([embedded, state[1][0]], axis=-1)
         hidden, inner = self.layers[0].step(given, state[0])
-        context, weights = self.looks[0](hidden, memory, padding_mask, summary)
+        context, weights = self.looks[0](hidden, source, source.keys[0])
         features = self.join(ops.concatenate([hidden, context], axis=-1))
         return features, [inner, [features]], weights
 

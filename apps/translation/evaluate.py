@@ -1,6 +1,5 @@
 """Figures of a trained translator on parallel sentences."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from apps.translation.config import DataSettings
 from apps.translation.data import Corpus, load_corpora
 from apps.translation.translator import Translator
 from common import cli
-from common.config import EvaluateSettings, Precision, parse_settings
+from common.config import EvaluateSettings, parse_settings
 from common.figures import Entry, as_entry, compare
 from common.sources import Source
 from common.text_metrics import TRANSLATION, sentence_chrf, translation_report
@@ -31,7 +30,6 @@ class TranslationEvaluateSettings(DataSettings, EvaluateSettings):
     target: str = Field("", description="languages to measure, with commas between them (default: all known)")
     beam: int = Field(5, gt=0, description="hypotheses kept at each step; 1 is greedy search")
     length_penalty: float = Field(1.0, ge=0, description="0 favours short translations, 1 takes the mean of a sub-word")
-    precision: Precision = Field("float32", description="type of the arithmetic")
 
 
 SETTINGS = TranslationEvaluateSettings
@@ -41,7 +39,7 @@ def main(arguments: list[str]) -> None:
     settings = parse_settings(TranslationEvaluateSettings, arguments, PROG)
     translator = Translator.load(settings.model, settings.precision)
     asked = settings if settings.targets else settings.model_copy(update={"target": ",".join(translator.languages)})
-    command = shlex.join(["python", "-m", "apps", "evaluate", *arguments])
+    command = cli.as_command(PROG, arguments)
     entries = []
     for text in settings.data:
         for corpus in load_corpora(Source.parse(text), settings.split, asked):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from apps.translation.config import split_names
 from apps.translation.translator import Translation, Translator
 from common import cli, plots
 from common.config import InferSettings, parse_settings
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> None:
     answers = translate(translators, given, settings)
     if settings.plot:
         draw(settings.plot, answers)
-    print_answers(settings, answers, as_line)
+    print_answers(settings, answers, map(as_line, answers))
 
 
 def translate(
@@ -54,7 +55,7 @@ def translate(
         UserError: no model knows a language, or a sentence is empty or too long.
     """
     known = {language: translator for translator in reversed(translators) for language in translator.languages}
-    asked = [name.strip() for name in settings.to.split(",") if name.strip()] or list(known)
+    asked = split_names(settings.to) or list(known)
     if strange := [language for language in asked if language not in known]:
         raise UserError(f"--to {strange[0]}: not known; there are {', '.join(known)}")
     places, texts = zip(*given, strict=True)

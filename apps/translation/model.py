@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.translation.config import TranslationSettings
-from apps.translation.decoders import DECODERS
+from apps.translation.decoders import DECODERS, EncodedSource
 from common.backend import keras, ops
 from common.decoding import Step
 from common.layers import Backbone, Pooling, WordDropout
@@ -61,40 +61,40 @@ class EncoderDecoder(keras.Model):
 
     def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
         """Source ids `(batch, source)`, target ids `(batch, target)` from START -> logits `(batch, target, size)`."""
-        encoded = self.encode(inputs["source_ids"], training)
+        source = self.encode(inputs["source_ids"], training)
         target_ids = inputs["target_ids"]
         if training and self.scheduled_sampling:
-            target_ids = self._with_guesses(target_ids, encoded)
-        return self._logits(self._decode(target_ids, encoded, training)[0])
+            target_ids = self._with_guesses(target_ids, source)
+        return self._logits(self._decode(target_ids, source, training)[0])
 
     def attend(self, source_ids: Tensor, target_ids: Tensor) -> Tensor:
         """Where the decoder looks at each step: float32 `(batch, target, source)`."""
         return self._decode(target_ids, self.encode(source_ids), training=False)[1]
 
-    def encode(self, source_ids: Tensor, training: bool = False) -> dict[str, Tensor]:
-        """Source ids `(batch, source)` -> memory `(batch, source, features)`, its mask, summary `(batch, features)`."""
+    def encode(self, source_ids: Tensor, training: bool = False) -> EncodedSource:
+        """Source ids `(batch, source)` -> what the decoder is to look at."""
         padding_mask = ops.not_equal(source_ids, PADDING)
         token_ids = self.word_dropout(source_ids, padding_mask, training=training)
         embedded = self.embedding_dropout(self._embed(self.source_embedding, token_ids), training=training)
         memory = self.encoder(embedded, padding_mask=padding_mask, training=training)
         memory = self.dropout(memory, training=training)
-        return {"memory": memory, "padding_mask": padding_mask, "summary": self.summary(memory, padding_mask)}
+        return self.decoder.read(memory, padding_mask, self.summary(memory, padding_mask))
 
     def begin(self, source_ids: Tensor, beam: int) -> tuple[Step, Any]:
         """A step function over sources, and its first state, for `beam` hypotheses each."""
-        encoded = self.encode(source_ids)
+        source = self.encode(source_ids)
 
         def step(token_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
             embedded = self._embed(self.target_embedding, token_ids)
-            features, state = self.decoder.step(embedded, **encoded, state=state)
+            features, state = self.decoder.step(embedded, source, state)
             return ops.log_softmax(ops.cast(self._logits(features), "float32"), axis=-1), state
 
-        start = self.decoder.start(encoded["summary"])
+        start = self.decoder.start(source.summary)
         return step, keras.tree.map_structure(lambda array: ops.repeat(array[:, None], beam, axis=1), start)
 
-    def _decode(self, target_ids: Tensor, encoded: dict[str, Tensor], training: bool) -> tuple[Tensor, Tensor]:
+    def _decode(self, target_ids: Tensor, source: EncodedSource, training: bool) -> tuple[Tensor, Tensor]:
         embedded = self.embedding_dropout(self._embed(self.target_embedding, target_ids), training=training)
-        features, weights = self.decoder(embedded, **encoded, training=training)
+        features, weights = self.decoder(embedded, source, training=training)
         return self.dropout(features, training=training), weights
 
     @staticmethod
@@ -107,13 +107,13 @@ class EncoderDecoder(keras.Model):
         table = ops.cast(self.target_embedding.embeddings[: self.target_size], features.dtype)
         return ops.matmul(features, ops.transpose(table)) + ops.cast(self.output_bias, features.dtype)
 
-    def _with_guesses(self, target_ids: Tensor, encoded: dict[str, Tensor]) -> Tensor:
+    def _with_guesses(self, target_ids: Tensor, source: EncodedSource) -> Tensor:
         """Some target ids replaced by what the network itself would have written there.
 
         Scheduled sampling (Bengio et al., 2015) in two passes, since all steps are computed at once (Mihaylova &
         Martins, 2019, https://arxiv.org/abs/1906.07651).
         """
-        logits = self._logits(self._decode(target_ids, encoded, training=False)[0])
+        logits = self._logits(self._decode(target_ids, source, training=False)[0])
         guesses = ops.cast(ops.argmax(ops.stop_gradient(logits), axis=-1), target_ids.dtype)
         guesses = ops.concatenate([target_ids[:, :1], guesses[:, :-1]], axis=1)
         drawn = keras.random.uniform(ops.shape(target_ids), seed=self.guess_seed) < self.scheduled_sampling

@@ -1,6 +1,6 @@
 """Trains a translator: data, tokenisers, network, training, figures, baselines, model folder."""
 
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from apps.translation.config import TranslationSettings
 from apps.translation.data import Corpus, EpochBatches, Examples, TrainingData
 from apps.translation.evaluate import NAMES, measure
 from apps.translation.network import KerasNetwork
-from apps.translation.translator import APP, SOURCE_TOKENISER, TARGET_TOKENISER, Translator
+from apps.translation.translator import APP, SOURCE_TOKENISER, TARGET_TOKENISER, Translator, read_tokenisers
 from common import cli
 from common.card import build_card
 from common.config import parse_settings
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         cli.say(corpus.summary())
     tokenisers, weights = start_from(settings, data)
     translator, weights, log = train_network(settings, data, tokenisers, weights, work)
-    command = shlex.join(["python", "-m", "apps.translation.train", *arguments])
+    command = cli.as_command(PROG, arguments)
     baselines = {
         language: fit_baselines([corpus for corpus in data.train if corpus.target == language])
         for language in data.languages
@@ -61,9 +61,7 @@ def start_from(
     """Tokenisers of both sides, and the weights to begin from: fitted on the train part, or those of `--pretrain`."""
     if settings.pretrain:
         saved = load_model(settings.pretrain, APP)
-        source = Tokeniser(saved.files[SOURCE_TOKENISER])
-        target = Tokeniser(saved.files[TARGET_TOKENISER]) if TARGET_TOKENISER in saved.files else source
-        return (source, target), dict(saved.weights)
+        return read_tokenisers(saved), dict(saved.weights)
     sources = [text for corpus in data.train for text in corpus.sources]
     references = [text for corpus in data.train for text in corpus.references]
     if settings.joint:
@@ -93,9 +91,10 @@ def train_network(
     assign_by_path(model, begin)
     translator = Translator(KerasNetwork(model), *tokenisers, data.languages)
     examples = [Examples.encode(corpus, *tokenisers, data.languages, settings.most_pieces) for corpus in data.train]
+    held_out = [(corpus, translator.encode(corpus.sources, corpus.target)) for corpus in data.held_out]
 
     def evaluate(model: keras.Model) -> dict[str, float]:
-        scores = {f"bleu_{corpus.name}": greedy_bleu(translator, corpus) for corpus in data.held_out}
+        scores = {f"bleu_{corpus.name}": greedy_bleu(translator, corpus, rows) for corpus, rows in held_out}
         return {"bleu": float(np.mean(list(scores.values()))), **(scores if len(scores) > 1 else {})}
 
     def batches(epoch: int) -> EpochBatches:
@@ -105,10 +104,10 @@ def train_network(
     return translator, weights_by_path(model), log
 
 
-def greedy_bleu(translator: Translator, corpus: Corpus) -> float:
-    """BLEU of greedy search, which costs a fifth of a beam."""
-    found = translator.predict(corpus.sources, corpus.target, beam=1)
-    return corpus_bleu([translation.text for translation in found], corpus.references)
+def greedy_bleu(translator: Translator, corpus: Corpus, rows: Sequence[np.ndarray]) -> float:
+    """BLEU of greedy search, which costs a fifth of a beam, over the encoded sources of a corpus."""
+    found = translator.search_rows(rows, beam=1, length_penalty=1.0, n_best=1)
+    return corpus_bleu([translator.target.decode(token_ids[0]) for token_ids, _ in found], corpus.references)
 
 
 if __name__ == "__main__":

@@ -98,9 +98,8 @@ class Translator:
         from apps.translation.model import build_model
         from common.checkpoint import load_network
 
-        settings = TranslationSettings.from_values(saved.settings, "config.json")
-        source = Tokeniser(saved.files[SOURCE_TOKENISER])
-        target = Tokeniser(saved.files[TARGET_TOKENISER]) if TARGET_TOKENISER in saved.files else source
+        settings = TranslationSettings.from_values(saved.settings, saved.where)
+        source, target = read_tokenisers(saved)
         languages = saved.facts["languages"]
         sizes = source.vocabulary_size, target.vocabulary_size, len(languages)
         model = load_network(lambda: build_model(settings, *sizes), saved.weights, precision)
@@ -193,6 +192,12 @@ class Translator:
         source_pieces = self.source.names(source_ids[1:])
         # The language that stands first is no word.
         return Alignment(["→", *source_pieces], self.target.names(written), weights)
+
+
+def read_tokenisers(saved: ModelFolder) -> tuple[Tokeniser, Tokeniser]:
+    """Those of source and target of a model folder, the same one twice where the vocabulary is joint."""
+    source = Tokeniser(saved.files[SOURCE_TOKENISER])
+    return source, Tokeniser(saved.files[TARGET_TOKENISER]) if TARGET_TOKENISER in saved.files else source
 
 
 def _most_tokens(source_length: int) -> int:
