@@ -46,7 +46,7 @@ class ModelFolder:
     files: dict[str, bytes] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    where: str = ""
+    where: str = field(default="", compare=False)
 
 
 def save_model(folder: Path, model: ModelFolder, card: str, storage: str = "float32") -> None:

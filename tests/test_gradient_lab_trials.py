@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from apps.gradient_lab.trials import Trial, measure_trials, run_trial
+from apps.gradient_lab.trials import Trial, measure_trial, run_trial
 
 SHORT = Trial("adding", "lstm", steps=4, seed=1, units=6, batch=16, updates=60, with_flow=True)
 EXPLODING = Trial("copy", "simple_rnn", 4, 1, units=6, batch=8, updates=60, optimizer="sgd", rate=1e3, clip="none")
@@ -37,7 +37,8 @@ def test_a_trial_follows_the_gradient_at_each_evaluation(short):
 
 def test_the_same_trial_comes_to_the_same_and_another_seed_to_another(short):
     """Not to the last bit, which threads may change."""
-    [same, other] = measure_trials([replace(SHORT, with_flow=False), replace(SHORT, seed=2, with_flow=False)])
+    [same] = measure_trial(replace(SHORT, with_flow=False))
+    [other] = measure_trial(replace(SHORT, seed=2, with_flow=False))
     assert same["losses"] == pytest.approx(short["losses"], rel=1e-3)
     assert same["flows"] == []
     assert other["losses"] != pytest.approx(short["losses"], rel=1e-3)
@@ -51,7 +52,8 @@ def test_a_trial_ends_when_its_task_is_solved():
 
 
 def test_a_diverging_trial_is_told_and_clipping_keeps_it():
-    without, clipped = measure_trials([EXPLODING, replace(EXPLODING, clip="global_norm", clip_at=1e-4)])
+    [without] = measure_trial(EXPLODING)
+    [clipped] = measure_trial(replace(EXPLODING, clip="global_norm", clip_at=1e-4))
     assert (without["diverged"], without["solved"], without["clipped"]) == (True, False, 0)
     assert (clipped["diverged"], clipped["clipped"]) == (False, 1)
     assert max(clipped["losses"]) < 10 * clipped["losses"][0]
