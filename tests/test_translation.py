@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from apps.translation import Translator
+from apps.translation import Translator, demo
 from apps.translation.baselines import fit_words, translate_words
 from apps.translation.config import TranslationSettings
 from apps.translation.model import build_model
@@ -173,3 +173,13 @@ def test_words_are_translated_by_those_they_go_with():
 def test_an_unknown_language_is_named_from_python(translator):
     with pytest.raises(UserError, match="knows no 'cs'; it translates into de, fr"):
         translator.predict(["A dog."], "cs")
+
+
+def test_the_shipped_model_tells_one_sentence_in_three_languages(capsys):
+    demo.main()
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("A dog runs across the snow.")
+    expected = {"de": ("Hund", "Schnee"), "fr": ("chien", "neige"), "cs": ("Pes", "sníh")}
+    for (language, words), line in zip(expected.items(), lines[at + 1 : at + 4], strict=True):
+        assert line.split()[0] == language
+        assert all(word in line for word in words)

@@ -53,8 +53,9 @@ def main(arguments: list[str]) -> None:
     settings = settle(settings, panel, parts)
     forecaster, weights, log = train_network(settings, panel, work)
     command = cli.as_command(PROG, arguments)
-    found, _ = measure(forecaster, panel, settings.protocol, "test")
-    entry = as_entry(source.label, "test", found, command, settings.seed)
+    # The test part is for `evaluate`: whoever sees its figures at each training chooses by them.
+    found, _ = measure(forecaster, panel, settings.protocol, "validation")
+    entry = as_entry(source.label, "validation", found, command, settings.seed)
     cli.say(verdict(entry["baselines"]))
     plain, facts = settings.model_dump(mode="json"), {**forecaster.facts(), "data": identify(source), "log": log}
     card = build_card(TITLE, PURPOSE, panel.summary().splitlines(), plain, [entry], LIMITS)
