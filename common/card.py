@@ -42,6 +42,15 @@ def build_card(
     return "\n\n".join(parts) + "\n"
 
 
+def with_figures(card: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """The card with these figures in place of its own; as it is, if it has no such part."""
+    head, mark, rest = card.partition("\n## Figures\n")
+    if not mark:
+        return card
+    _, next_mark, tail = rest.partition("\n## ")
+    return f"{head}{mark}\n{_figures(entries)}\n{next_mark}{tail}"
+
+
 def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 

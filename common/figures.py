@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from common.card import with_figures
+from common.files import write_atomically
 from common.metrics import bootstrap_difference
 from common.model_folder import read_metrics, write_metrics
 
@@ -43,10 +45,15 @@ def beats_baselines(entries: Sequence[Entry]) -> bool:
 
 
 def record(folder: Path, entries: Sequence[Entry]) -> None:
-    """Puts entries into the metrics.json of a model, in place of older ones on the same data and split."""
+    """Puts entries among the figures of a model and into its card, in place of those on the same data and split."""
     measured = {(entry["data"], entry["split"]) for entry in entries}
     kept = [entry for entry in read_metrics(folder) if (entry["data"], entry["split"]) not in measured]
-    write_metrics(folder, [*kept, *entries])
+    figures = [*kept, *entries]
+    write_metrics(folder, figures)
+    path = folder / "README.md"
+    if path.exists():
+        card = with_figures(path.read_text(encoding="utf-8"), figures)
+        write_atomically(path, lambda file: file.write(card.encode()))
 
 
 def as_text(entries: Sequence[Entry], names: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """The model card that stands in a model folder as its README."""
 
-from common.card import build_card
+from common.card import build_card, with_figures
 
 ENTRIES = [
     {"data": "imdb", "split": "test", "examples": 25000, "accuracy": 0.91256, "auc": None, "command": "evaluate a"},
@@ -28,3 +28,10 @@ def test_figures_stand_in_a_table_of_those_that_are_known():
 
 def test_each_command_is_named_once():
     assert CARD.count("evaluate a") == 1
+
+
+def test_new_figures_stand_in_place_of_the_old_ones_and_all_else_stays():
+    others = [{**ENTRIES[0], "accuracy": 0.5, "command": "evaluate b"}]
+    made = build_card("A classifier", "Says what it is.", ["imdb", "sst2"], {"units": 3}, others, ["English."])
+    assert with_figures(CARD, others) == made
+    assert with_figures("# Written by hand\n", others) == "# Written by hand\n"

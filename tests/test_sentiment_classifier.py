@@ -223,7 +223,7 @@ def test_infer_names_the_line_of_a_text_that_is_empty(loaded, tmp_path):
 
 @pytest.fixture
 def model(tmp_path):
-    save_model(tmp_path / "model", ModelFolder("sentiment", {}, {}), "")
+    save_model(tmp_path / "model", ModelFolder("sentiment", {}, {}), "# A model\n\n## Figures\n\n## Limits\n")
     return tmp_path / "model"
 
 
@@ -252,6 +252,7 @@ def test_evaluate_records_its_figures_in_place_of_older_ones(loaded, capsys, mod
     assert "accuracy   0.7500" in capsys.readouterr().out
     [entry] = read_metrics(model)
     assert entry["accuracy"] == 3 / 4
+    assert "| films | test | 4 | 0.7500 |" in (model / "README.md").read_text(encoding="utf-8")
 
 
 def test_evaluate_refuses_labels_that_the_model_does_not_know(loaded, model, labelled):
