@@ -68,7 +68,7 @@ def format_rows(rows: Sequence[dict[str, Any]], style: str) -> str:
     if style == "json":
         return json.dumps(list(rows), indent=2, ensure_ascii=False)
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer = csv.DictWriter(text, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
     writer.writeheader()
     for row in rows:
         writer.writerow({key: _flat(value) for key, value in row.items()})

@@ -4,6 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
+from common.sequences import Searches
+
 
 class Network(Protocol):
     """A trained encoder-decoder, whatever runs it. Ids are int32, padded on the right."""
@@ -23,24 +25,8 @@ class Network(Protocol):
         ...
 
 
-class KerasNetwork:
-    """A Keras model as a `Network`; each beam is compiled once.
-
-    Args:
-        model: of `apps.translation.model`.
-    """
-
-    def __init__(self, model):
-        self.model = model
-        self._searchers: dict = {}
-
-    def search(self, source_ids, limits, beam, length_penalty, n_best):
-        from common.decoding import Searcher, SearchOptions
-
-        options = SearchOptions(beam, length_penalty, n_best)
-        if options not in self._searchers:
-            self._searchers[options] = Searcher(self.model, options)
-        return self._searchers[options].predict_on_batch({"inputs": source_ids, "limits": limits})
+class KerasNetwork(Searches):
+    """A Keras model of `apps.translation.model` as a `Network`."""
 
     def attend(self, source_ids, target_ids):
         from common.backend import ops

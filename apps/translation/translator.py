@@ -1,7 +1,7 @@
 """The translator as others use it: sentences in, sentences of other languages out, whatever runs the network."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,13 @@ from apps.translation.network import KerasNetwork, Network
 from common.batching import pad, token_batches
 from common.errors import UserError
 from common.model_folder import ModelFolder, load_model
+from common.sequences import Alternative, Written, as_plain_row
 from common.text import PADDING, START, Tokeniser
 
 APP = "translation"
 SOURCE_TOKENISER, TARGET_TOKENISER = "tokeniser.model", "target_tokeniser.model"
 MOST_PIECES = 400
 _BATCH_TOKENS = 1600
-_NO_SEQUENCE = -1e8
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """One of several translations, and its score: the log probability divided by length ** length_penalty."""
-
-    text: str
-    score: float
 
 
 @dataclass(frozen=True)
@@ -61,11 +53,7 @@ class Translation:
 
     def as_row(self) -> dict[str, Any]:
         """Plain values, for JSON and CSV."""
-        row = asdict(self)
-        del row["alignment"]
-        if len(self.alternatives) < 2:
-            del row["alternatives"]
-        return row
+        return as_plain_row(self, "alignment")
 
 
 class Translator:
@@ -138,11 +126,10 @@ class Translator:
         found = self.search_rows(rows, beam, length_penalty, n_best)
         answers = []
         for text, row, (sequences, scores) in zip(texts, rows, found, strict=True):
-            usable = [(ids, float(score)) for ids, score in zip(sequences, scores, strict=True) if score > _NO_SEQUENCE]
-            alternatives = [Alternative(self.target.decode(ids), score) for ids, score in usable[:n_best]]
-            alignment = self.align(row, usable[0][0]) if with_alignment else None
-            best = alternatives[0]
-            answers.append(Translation(text, language, best.text, best.score, alternatives, alignment))
+            written = Written.of(sequences, scores, self.target, n_best)
+            alignment = self.align(row, written.token_ids) if with_alignment else None
+            best = written.alternatives[0]
+            answers.append(Translation(text, language, best.text, best.score, written.alternatives, alignment))
         return answers
 
     def encode(self, texts: Sequence[str], language: str, places: Sequence[str] | None = None) -> list[np.ndarray]:

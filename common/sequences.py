@@ -1,0 +1,73 @@
+"""Sequences that a network writes: the search for them, and what it found as people read it, free of TensorFlow."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from common.text import Tokeniser
+
+# Beams that found no sequence come with scores far below this.
+_NO_SEQUENCE = -1e8
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One of several answers, and its score: the log probability divided by length ** length_penalty."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written for one input, best first.
+
+    Attributes:
+        alternatives: the n best.
+        token_ids: of the best, from its first token to END, `(time,)`, padded.
+    """
+
+    alternatives: list[Alternative]
+    token_ids: np.ndarray
+
+    @classmethod
+    def of(cls, sequences: np.ndarray, scores: np.ndarray, tokeniser: Tokeniser, n_best: int) -> "Written":
+        """From token ids `(beam, time)` and scores `(beam,)` of one input, as `Searches.search` gives them."""
+        usable = [(ids, float(score)) for ids, score in zip(sequences, scores, strict=True) if score > _NO_SEQUENCE]
+        return cls([Alternative(tokeniser.decode(ids), score) for ids, score in usable[:n_best]], usable[0][0])
+
+
+def as_plain_row(answer: Any, *without: str) -> dict[str, Any]:
+    """An answer with `alternatives` as plain values; left out where there is only one, as others named are."""
+    row = asdict(answer)
+    if len(answer.alternatives) < 2:
+        del row["alternatives"]
+    for name in without:
+        del row[name]
+    return row
+
+
+class Searches:
+    """The beam searches of a Keras model, each compiled once.
+
+    Args:
+        model: has `begin(inputs, beam)`, as `common.decoding.Searcher` asks for.
+        repeats: whether the same token may stand twice in a row.
+    """
+
+    def __init__(self, model: Any, repeats: bool = True):
+        self.model = model
+        self._repeats = repeats
+        self._searchers: dict[Any, Any] = {}
+
+    def search(
+        self, inputs: np.ndarray, limits: np.ndarray, beam: int, length_penalty: float, n_best: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and the most tokens of each, int32 `(batch,)` -> ids `(batch, beam, time)`, scores `(batch, beam)`."""
+        from common.decoding import Searcher, SearchOptions
+
+        options = SearchOptions(beam, length_penalty, n_best, repeats=self._repeats)
+        if options not in self._searchers:
+            self._searchers[options] = Searcher(self.model, options)
+        return self._searchers[options].predict_on_batch({"inputs": inputs, "limits": limits})
