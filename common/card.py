@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _FIGURES = (
+    *("true", "bleu1", "bleu2", "bleu3", "bleu4", "cider", "rouge_l", "distinct"),
     *("accuracy", "macro_f1", "auc", "ece", "r2", "mae", "rmse", "bleu", "chrf", "exact_match", "perplexity"),
     *("mse", "smape", "mase", "pinball", "coverage_80"),
 )

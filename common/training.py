@@ -230,10 +230,10 @@ class _Watch(keras.callbacks.Callback):
         self._bar.close()
 
     def count(self, batch: Batch) -> None:
-        """Counts the positions of a batch: rows times steps, padding included."""
+        """Counts the positions of a batch: rows times steps, of each text where a row has several, padding included."""
         first = batch[0]
         array = first if isinstance(first, np.ndarray) else next(iter(first.values()))
-        self._positions += int(np.prod(array.shape[:2]))
+        self._positions += int(np.prod(array.shape if array.dtype.kind == "i" else array.shape[:2]))
 
     def figures(self) -> Row:
         """The loss of the epoch, and what this process did of it in which time."""

@@ -1,0 +1,25 @@
+"""What `make demo` shows of this app."""
+
+from pathlib import Path
+
+from apps.captioning.captioner import ImageCaptioner
+from apps.captioning.infer import draw_captions
+from apps.captioning.sample import draw, sample_scenes
+from common.files import make_folder
+
+MODEL = Path("saved_models/captioning-scenes")
+DRAWINGS = Path("demo/captioning")
+_SIDE = 384
+
+
+def main() -> None:
+    """Captions drawn scenes that it never saw, and draws where the network looked at each word."""
+    print("captioning, one to many: a picture in, a sentence about it out (lstm)")
+    captioner = ImageCaptioner.load(MODEL)
+    folder = make_folder(DRAWINGS)
+    pictures = [draw(scene, _SIDE) for scene in sample_scenes().values()]
+    answers = captioner.predict(pictures, with_attention=True, places=list(sample_scenes()))
+    draw_captions(folder, pictures, answers)
+    for answer in answers:
+        print(f"  {answer.picture:<28} {answer.text}")
+    print(f"  the scenes, and where the network looked at each word: {folder}")

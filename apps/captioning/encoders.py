@@ -1,0 +1,162 @@
+"""What looks at a picture: pretrained networks of `keras.applications`, frozen, or nothing but the pixels.
+
+TensorFlow and Keras are imported only where a pretrained network is built.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from apps.captioning.config import SMALL, SMALL_STRIDE
+from common.errors import UserError
+from common.sources import checksum
+
+
+class Encoder(Protocol):
+    """From pixels to what the network is given of a picture.
+
+    Attributes:
+        name: as in the settings.
+        size: pixels a side of the pictures that it takes.
+        grid: rows and columns of the places that the network looks at.
+        shape: of what it gives of one picture.
+        dtype: of it.
+        weights: checksum of its weights, empty without any.
+    """
+
+    name: str
+    size: int
+    grid: tuple[int, int]
+    shape: tuple[int, ...]
+    dtype: str
+    weights: str
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels uint8 `(batch, size, size, 3)` -> `(batch, *shape)`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network of `keras.applications`: its module, its constructor, and the size of pictures it was trained on."""
+
+    module: str
+    constructor: str
+    size: int = 224
+
+
+PRETRAINED = {
+    "mobilenet_v2": Architecture("mobilenet_v2", "MobileNetV2"),
+    "efficientnet_v2_b0": Architecture("efficientnet_v2", "EfficientNetV2B0"),
+    "resnet50": Architecture("resnet", "ResNet50"),
+    "resnet101": Architecture("resnet", "ResNet101"),
+    "resnet152": Architecture("resnet", "ResNet152"),
+    "convnext_tiny": Architecture("convnext", "ConvNeXtTiny"),
+}
+
+
+class Pixels:
+    """The encoder that leaves pictures as they are, for a network that has its own.
+
+    Args:
+        size: pixels a side.
+    """
+
+    def __init__(self, size: int):
+        self.name, self.weights, self.dtype = SMALL, "", "uint8"
+        self.size, self.shape = size, (size, size, 3)
+        self.grid = (size // SMALL_STRIDE, size // SMALL_STRIDE)
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels
+
+
+class Frozen:
+    """A pretrained network: the features of its last grid, such as 7 x 7 x 1,280, as float16 `(places, channels)`.
+
+    Args:
+        name: one of `PRETRAINED`.
+        model: the network without its top.
+    """
+
+    def __init__(self, name: str, model: Any):
+        self.name, self.dtype = name, "float16"
+        self.size = PRETRAINED[name].size
+        _, rows, columns, channels = model.output_shape
+        self.grid, self.shape = (rows, columns), (rows * columns, channels)
+        self.weights = checksum(b"".join(np.ascontiguousarray(array).tobytes() for array in model.get_weights()))
+        self._model, self._prepare = model, _preparation(name)
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        features = self._model.predict_on_batch(self._prepare(pixels.astype(np.float32)))
+        # Float16 ends at 65,504.
+        features = np.clip(features, -6e4, 6e4).astype(self.dtype)
+        return features.reshape(len(pixels), *self.shape)
+
+
+def load_encoder(name: str, weights: Path | None, picture_size: int) -> Encoder:
+    """The encoder called `name`, with its weights.
+
+    Args:
+        name: `small` or one of `PRETRAINED`.
+        weights: file with ImageNet weights without top, `.weights.h5` or `.h5`; None has Keras download them.
+        picture_size: pixels a side for the small one.
+
+    Raises:
+        UserError: the file is not there or does not fit, or there is neither a file nor a connection.
+    """
+    if name == SMALL:
+        return Pixels(picture_size)
+    from common.backend import use_precision
+
+    # Features are the same whatever the arithmetic of the rest.
+    use_precision("float32")
+    if weights is None:
+        with _Downloading(name):
+            model = _build(name, "imagenet")
+    else:
+        if not weights.is_file():
+            raise UserError(f"--encoder-weights {weights}: there is no such file")
+        model = _build(name, None)
+        try:
+            model.load_weights(weights)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"--encoder-weights {weights}: not weights of {name} without its top") from error
+    model.trainable = False
+    return Frozen(name, model)
+
+
+def _preparation(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """What brings pixels from 0 to 255 to the range that the network was trained on."""
+    from common.backend import keras
+
+    return getattr(keras.applications, PRETRAINED[name].module).preprocess_input
+
+
+def _build(name: str, weights: str | None) -> Any:
+    from common.backend import keras
+
+    size = PRETRAINED[name].size
+    constructor = getattr(keras.applications, PRETRAINED[name].constructor)
+    return constructor(include_top=False, weights=weights, input_shape=(size, size, 3))
+
+
+class _Downloading(contextlib.redirect_stdout):
+    """Keras tells of a download on standard output, and of its failure by a bare `Exception` over the cause."""
+
+    def __init__(self, name: str):
+        super().__init__(sys.stderr)
+        self._name = name
+
+    def __exit__(self, kind, error, traceback):
+        super().__exit__(kind, error, traceback)
+        if error is not None and isinstance(error.__context__, OSError):
+            raise UserError(
+                f"the ImageNet weights of {self._name} cannot be downloaded ({error.__context__}); "
+                "connect, or name a file with --encoder-weights PATH"
+            ) from error

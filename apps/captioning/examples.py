@@ -1,0 +1,109 @@
+"""Encoded pictures with the token ids of their captions, and the batches of an epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from apps.captioning.data import CaptionedPictures
+from apps.captioning.metrics import tokenise
+from common.batching import turn
+from common.errors import UserError
+from common.text import PADDING, Tokeniser
+
+
+def as_text(caption: str) -> str:
+    """A caption as the network learns and writes it: lower-cased words with single spaces, no punctuation."""
+    return " ".join(tokenise(caption))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a training learns from one set of pictures.
+
+    Attributes:
+        name: of the set.
+        encoded: what the encoder gave of each picture, `(pictures, ...)`.
+        mirrored: the same of their mirror images, if they are learnt from too.
+        token_ids: for each picture a row for each of its captions, from START to END.
+        rows: the pictures that have captions short enough to learn from, `(examples,)`.
+        weight: share of the set in an epoch.
+    """
+
+    name: str
+    encoded: np.ndarray
+    mirrored: np.ndarray | None
+    token_ids: list[list[np.ndarray]]
+    rows: np.ndarray
+    weight: float
+
+    @classmethod
+    def encode(
+        cls,
+        pictures: CaptionedPictures,
+        encoded: np.ndarray,
+        mirrored: np.ndarray | None,
+        tokeniser: Tokeniser,
+        most_pieces: int,
+    ) -> "Examples":
+        """The pictures of a set, with those of their captions that are of at most `most_pieces` sub-words with END.
+
+        Raises:
+            UserError: no caption is that short.
+        """
+        flat = iter(tokeniser.encode([as_text(caption) for some in pictures.captions for caption in some]))
+        rows = [[next(flat) for _ in some] for some in pictures.captions]
+        # START is read, not written.
+        token_ids = [[row for row in some if 2 < len(row) <= most_pieces + 1] for some in rows]
+        usable = np.flatnonzero([len(some) > 0 for some in token_ids])
+        if not len(usable):
+            raise UserError(f"{pictures.name}: every caption is longer than --most-pieces {most_pieces}")
+        return cls(pictures.name, encoded, mirrored, token_ids, usable, pictures.weight)
+
+
+def pad_captions(captions: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Ids of the captions of each picture -> int32 `(pictures, captions, time)`, PADDING where there is none."""
+    most, longest = max(map(len, captions)), max(len(row) for some in captions for row in some)
+    padded = np.full((len(captions), most, longest), PADDING, np.int32)
+    for rows, some in zip(padded, captions, strict=True):
+        for row, token_ids in zip(rows, some, strict=False):
+            row[: len(token_ids)] = token_ids
+    return padded
+
+
+class EpochBatches:
+    """The batches of one epoch: pictures of all sets in a shuffled order, each with all its captions.
+
+    Each set gives `weight` times its size. Where mirror images are learnt from, a picture is one or itself by chance.
+
+    Args:
+        examples: all sets.
+        batch_pictures: pictures of a batch.
+        seed: of the order and of the chance.
+        epoch: its number; the same number gives the same batches.
+    """
+
+    def __init__(self, examples: Sequence[Examples], batch_pictures: int, seed: int, epoch: int):
+        chosen = [
+            (number, part.rows[place])
+            for number, part in enumerate(examples)
+            for place in turn(len(part.rows), part.weight, seed, epoch)
+        ]
+        rng = np.random.default_rng((seed, epoch))
+        self._order = [chosen[index] for index in rng.permutation(len(chosen))]
+        self._turned = rng.random(len(chosen)) < 0.5
+        self._examples, self._batch_pictures = examples, batch_pictures
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._batch_pictures)
+
+    def __getitem__(self, index: int) -> tuple[dict, np.ndarray]:
+        chosen = slice(index * self._batch_pictures, (index + 1) * self._batch_pictures)
+        some, turned = self._order[chosen], self._turned[chosen]
+        pictures = np.stack([self._picture(*place, bool(turn)) for place, turn in zip(some, turned, strict=True)])
+        token_ids = pad_captions([self._examples[number].token_ids[row] for number, row in some])
+        return {"token_ids": token_ids[..., :-1], "pictures": pictures}, token_ids[..., 1:]
+
+    def _picture(self, number: int, row: int, is_turned: bool) -> np.ndarray:
+        part = self._examples[number]
+        return part.mirrored[row] if is_turned and part.mirrored is not None else part.encoded[row]

@@ -1,0 +1,142 @@
+"""What the encoder gives of all pictures of a data set: computed once, kept in a file, anew only where they change.
+
+A cache is two files: `NAME.npy`, the features, memory-mapped when read; and `NAME.json`, the encoder, the checksum of
+its weights and of the pixels of each picture. A picture that changed, came or went is noticed, and only what is new
+is computed.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from apps.captioning.config import SMALL
+from apps.captioning.data import CaptionedPictures
+from apps.captioning.encoders import Encoder
+from apps.captioning.pictures import as_pixels
+from common.files import write_atomically
+
+SCHEMA = 1
+_BATCH = 32
+
+
+def cache_folder(given: Path | None) -> Path:
+    """The folder named, else `rnn-apps/captioning` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache)."""
+    if given is not None:
+        return given
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rnn-apps" / "captioning"
+
+
+def load_features(
+    pictures: CaptionedPictures, encoder: Encoder, folder: Path, mirrored: bool = False, count: int | None = None
+) -> np.ndarray:
+    """What the encoder gives of each picture, from the cache where it is there; `mirrored`, of its mirror image.
+
+    The small encoder gives the pixels themselves, which are read anew and kept nowhere.
+
+    Args:
+        pictures: to look at.
+        encoder: what looks.
+        folder: of the cache.
+        mirrored: left and right changed.
+        count: take the first so many pictures only; all by default.
+
+    Returns:
+        `(pictures, *encoder.shape)` of the encoder's dtype, memory-mapped if it comes from the cache.
+
+    Raises:
+        UserError: a picture cannot be read, or the cache cannot be written.
+    """
+    store = _Store(pictures, encoder, folder, mirrored, len(pictures) if count is None else min(count, len(pictures)))
+    return store.read_pixels() if encoder.name == SMALL else store.load()
+
+
+class _Store:
+    """The features of one set of pictures, on the disk or on their way there."""
+
+    def __init__(self, pictures: CaptionedPictures, encoder: Encoder, folder: Path, mirrored: bool, count: int):
+        self.pictures, self.encoder, self.mirrored, self.count = pictures, encoder, mirrored, count
+        parts = [pictures.name, pictures.split, encoder.name, *(["mirrored"] if mirrored else [])]
+        name = re.sub(r"[^\w.+]+", "-", "_".join(parts))
+        self.array, self.record = folder / f"{name}.npy", folder / f"{name}.json"
+
+    def read_pixels(self) -> np.ndarray:
+        pixels = np.empty((self.count, *self.encoder.shape), np.uint8)
+        for index in self._progress("reading"):
+            pixels[index] = self._pixels(index)
+        return pixels
+
+    def load(self) -> np.ndarray:
+        known, features = self._known()
+        if known:
+            sums = [_checksum(self._pixels(index)) for index in self._progress("checking")]
+            if sums == known[: self.count]:
+                return features[: self.count]
+        self._compute({digest: row for row, digest in enumerate(known)}, features)
+        return np.load(self.array, mmap_mode="r")
+
+    def _known(self) -> tuple[list[str], np.ndarray | None]:
+        """The checksums of the pictures in the cache, and their features; none if missing or of another encoder."""
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+            features = np.load(self.array, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return [], None
+        if not isinstance(record, dict) or self._head() != {name: record.get(name) for name in self._head()}:
+            return [], None
+        known = record.get("pictures", [])
+        fits = features.shape == (len(known), *self.encoder.shape) and features.dtype == self.encoder.dtype
+        return (known, features) if fits else ([], None)
+
+    def _head(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "encoder": self.encoder.name, "weights": self.encoder.weights}
+
+    def _compute(self, known: dict[str, int], features: np.ndarray | None) -> None:
+        sums: list[str] = []
+        header = {"descr": np.dtype(self.encoder.dtype).str, "fortran_order": False}
+        header["shape"] = (self.count, *self.encoder.shape)
+
+        def write(file) -> None:
+            np.lib.format.write_array_header_1_0(file, header)
+            for batch, rows in self._rows(known, features):
+                sums.extend(batch)
+                file.write(rows.tobytes())
+
+        # A record never stands beside features that it does not describe.
+        self.record.unlink(missing_ok=True)
+        write_atomically(self.array, write)
+        text = json.dumps({**self._head(), "pictures": sums})
+        write_atomically(self.record, lambda file: file.write(text.encode()))
+
+    def _rows(self, known: dict[str, int], features: np.ndarray | None) -> Iterator[tuple[list[str], np.ndarray]]:
+        """Checksums and features of all pictures in order, some at a time; from the old cache where they are known."""
+        progress = self._progress("features")
+        while indices := list(itertools.islice(progress, _BATCH)):
+            pixels = np.stack([self._pixels(index) for index in indices])
+            sums = [_checksum(picture) for picture in pixels]
+            rows = np.empty((len(indices), *self.encoder.shape), self.encoder.dtype)
+            is_new = np.array([digest not in known for digest in sums])
+            if is_new.any():
+                rows[is_new] = self.encoder(pixels[is_new])
+            for place in np.flatnonzero(~is_new):
+                rows[place] = features[known[sums[place]]]
+            yield sums, rows
+
+    def _pixels(self, index: int) -> np.ndarray:
+        pixels = as_pixels(self.pictures.read(index), self.encoder.size)
+        return np.ascontiguousarray(pixels[:, ::-1]) if self.mirrored else pixels
+
+    def _progress(self, what: str) -> Iterator[int]:
+        title = f"{what}, {self.pictures.name} {self.pictures.split}{' mirrored' if self.mirrored else ''}"
+        return iter(tqdm(range(self.count), desc=title, unit="picture", leave=False))
+
+
+def _checksum(pixels: np.ndarray) -> str:
+    return hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()

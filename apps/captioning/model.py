@@ -1,0 +1,183 @@
+"""The network: places of a picture, a decoder over them, logits by the table of the words' vectors itself."""
+
+from typing import Any
+
+from apps.captioning.config import SMALL, CaptioningSettings
+from apps.captioning.decoders import AttentionDecoder, PlainDecoder, SeenPicture
+from common.backend import keras, ops
+from common.decoding import Step
+from common.text import END, PADDING
+
+Tensor = Any
+
+
+class SmallEncoder(keras.layers.Layer):
+    """A convolutional network for drawings and small pictures: four layers that halve, then two that add.
+
+    It has no batch normalisation, so that what it does in training is what it does afterwards.
+
+    Args:
+        channels: features of a place that come out.
+    """
+
+    def __init__(self, channels: int, **arguments: Any):
+        super().__init__(**arguments)
+        options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+        widths = (channels // 4, channels // 2, channels, channels)
+        self.halving = [
+            keras.layers.Conv2D(width, 3, 2, name=f"halving_{level}", **options) for level, width in enumerate(widths)
+        ]
+        self.adding = [keras.layers.Conv2D(channels, 3, name=f"adding_{level}", **options) for level in range(2)]
+
+    def build(self, pictures_shape: tuple[int | None, ...]) -> None:
+        for layer in (*self.halving, *self.adding):
+            layer.build(pictures_shape)
+            pictures_shape = layer.compute_output_shape(pictures_shape)
+        _, rows, columns, self.channels = pictures_shape
+        self.places = rows * columns
+
+    def call(self, pixels: Tensor) -> Tensor:
+        """Pixels from 0 to 255 `(pictures, size, size, 3)` -> features `(pictures, places, channels)`."""
+        features = ops.cast(pixels, self.compute_dtype) / 127.5 - 1
+        for layer in self.halving:
+            features = layer(features)
+        for layer in self.adding:
+            features = features + layer(features)
+        return ops.reshape(features, (-1, self.places, self.channels))
+
+
+class Captioner(keras.Model):
+    """Pictures and captions in, logits of each next token id out.
+
+    Args:
+        settings: of the network, and what is dropped in training.
+        vocabulary_size: sub-words.
+    """
+
+    def __init__(self, settings: CaptioningSettings, vocabulary_size: int):
+        super().__init__(name="captioner")
+        self.vocabulary_size = vocabulary_size
+        self.look_everywhere = settings.look_everywhere
+        size, layers = settings.embedding, keras.layers
+        self.encoder = SmallEncoder(settings.encoder_channels, name="encoder") if settings.encoder == SMALL else None
+        # By channel: what is not known of one place is known of none.
+        self.channel_dropout = layers.Dropout(settings.feature_dropout, noise_shape=(None, 1, None))
+        self.project = layers.Dense(settings.units, activation="relu", name="project")
+        # A vector about as long as that of a word in a common corpus, so that the table can give logits as well.
+        table = keras.initializers.RandomNormal(stddev=size**-0.5)
+        self.embedding = layers.Embedding(vocabulary_size, size, table, name="embedding")
+        # One mask a caption, the same at all steps (Gal & Ghahramani, 2016).
+        self.embedding_dropout = layers.Dropout(settings.embedding_dropout, noise_shape=(None, None, 1, size))
+        self.dropout = layers.Dropout(settings.dropout)
+        common = {"size": size, "dropout": settings.dropout, "name": "decoder"}
+        if settings.decoder == "plain":
+            self.decoder = PlainDecoder(settings.backbone, settings.units, **common)
+        else:
+            form = settings.attention, settings.attention_units
+            self.decoder = AttentionDecoder(settings.backbone, settings.units, *form, **common)
+
+    @property
+    def can_look(self) -> bool:
+        """Whether the decoder has attention."""
+        return self.decoder.can_look
+
+    def build(self, shapes: dict[str, tuple[int | None, ...]]) -> None:
+        pictures, (batch, _, time) = shapes["pictures"], shapes["token_ids"]
+        self.picture_shape = pictures[1:]
+        if self.encoder is None:
+            places, channels = pictures[1:]
+        else:
+            self.encoder.build(pictures)
+            places, channels = self.encoder.places, self.encoder.channels
+        self.project.build((batch, places, channels))
+        # Features alone do not tell left from right.
+        self.place = self.add_weight((places, self.project.units), "zeros", name="place")
+        self.embedding.build((batch, time))
+        self.decoder.build((batch, time, self.embedding.output_dim), (batch, places, self.project.units))
+        self.output_bias = self.add_weight((self.vocabulary_size,), "zeros", name="output_bias")
+
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
+        """Pictures with their captions -> logits.
+
+        Args:
+            inputs: `pictures`, what the encoder gave of each: features `(pictures, places, channels)`, or for the small
+                encoder pixels `(pictures, size, size, 3)`; and `token_ids` from START `(pictures, captions, time)`,
+                all PADDING where a picture has fewer captions than another.
+            training: whether features are dropped.
+
+        Returns:
+            `(pictures, captions, time, vocabulary)`.
+        """
+        token_ids = inputs["token_ids"]
+        features, weights = self._decode(token_ids, self.look_at(inputs["pictures"], training), training)
+        if training and self.look_everywhere and weights is not None:
+            self.add_loss(self.look_everywhere * _unevenness(weights, token_ids))
+        return self._logits(self.dropout(features, training=training))
+
+    def attend(self, pictures: Tensor, token_ids: Tensor) -> Tensor:
+        """Where a decoder with attention looks at each step of a caption `(pictures, time)`: `(..., time, places)`."""
+        return self._decode(token_ids[:, None], self.look_at(pictures), training=False)[1][:, 0]
+
+    def look_at(self, pictures: Tensor, training: bool = False) -> SeenPicture:
+        """Pictures as in `call` -> what the decoder is to look at."""
+        # Batches from `tf.data` come without their sizes.
+        pictures = ops.reshape(pictures, (-1, *self.picture_shape))
+        if self.encoder is not None:
+            features = self.encoder(pictures)
+        else:
+            features = self.channel_dropout(ops.cast(pictures, self.compute_dtype), training=training)
+        places = self.project(features)
+        places = self.dropout(places + ops.cast(self.place, places.dtype), training=training)
+        return self.decoder.look_at(places)
+
+    def begin(self, pictures: Tensor, beam: int) -> tuple[Step, Any]:
+        """A step function over pictures, and its first state, for `beam` hypotheses each."""
+        seen = self.look_at(pictures)
+
+        def step(token_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+            features, state = self.decoder.step(self._embed(token_ids), seen, state)
+            return ops.log_softmax(ops.cast(self._logits(features), "float32"), axis=-1), state
+
+        start = self.decoder.start(seen)
+        return step, keras.tree.map_structure(lambda array: ops.repeat(array[:, None], beam, axis=1), start)
+
+    def _decode(self, token_ids: Tensor, picture: SeenPicture, training: bool) -> tuple[Tensor, Tensor | None]:
+        embedded = self.embedding_dropout(self._embed(token_ids), training=training)
+        return self.decoder(embedded, picture, training=training)
+
+    def _embed(self, token_ids: Tensor) -> Tensor:
+        """Vectors with features of about the size one, as layers expect them."""
+        return self.embedding(token_ids) * self.embedding.output_dim**0.5
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """Features `(..., embedding)` -> logits `(..., vocabulary)`, by the words' own vectors (Press & Wolf, 2017)."""
+        table = ops.cast(self.embedding.embeddings, features.dtype)
+        return ops.matmul(features, ops.transpose(table)) + ops.cast(self.output_bias, features.dtype)
+
+
+def _unevenness(weights: Tensor, token_ids: Tensor) -> Tensor:
+    """How far from 1 the attention that a place gets over a caption is: mean square over places and captions.
+
+    The doubly stochastic term of Xu et al. (2015), https://arxiv.org/abs/1502.03044, equation 14, where it is a sum
+    over places.
+    """
+    # Behind END nothing is written.
+    is_read = ops.logical_and(ops.not_equal(token_ids, PADDING), ops.not_equal(token_ids, END))
+    real = ops.cast(is_read, weights.dtype)
+    totals = ops.einsum("pctl,pct->pcl", weights, real)
+    is_caption = ops.max(real, axis=-1)
+    errors = ops.mean(ops.square(1 - totals), axis=-1)
+    return ops.sum(errors * is_caption) / ops.maximum(ops.sum(is_caption), 1.0)
+
+
+def build_model(settings: CaptioningSettings, picture_shape: tuple[int, ...], vocabulary_size: int) -> Captioner:
+    """The network with fresh weights.
+
+    Args:
+        settings: as in `Captioner`.
+        picture_shape: of what the encoder gives of one picture.
+        vocabulary_size: as in `Captioner`.
+    """
+    model = Captioner(settings, vocabulary_size)
+    model.build({"pictures": (None, *picture_shape), "token_ids": (None, None, None)})
+    return model

@@ -1,0 +1,143 @@
+"""Training a captioner: it learns to see, a killed run ends as one left alone, and the true share is reported."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.captioning import ImageCaptioner
+from apps.captioning.sample import captions, draw, generate_scenes
+from tests.kit import ROOT, environment
+
+RECIPE = ROOT / "apps" / "captioning" / "recipes" / "scenes.toml"
+SMALL = {
+    "encoder": "small",
+    "picture-size": 48,
+    "encoder-channels": 32,
+    "units": 64,
+    "attention": "multiplicative",
+    "embedding": 32,
+    "vocabulary": 200,
+    "dropout": 0.1,
+    "embedding-dropout": 0.1,
+    "label-smoothing": 0.0,
+    "look-everywhere": 0.1,
+    "learning-rate": 0.01,
+    "clip-at": 5,
+    "precision": "float32",
+}
+TRAIN, HELD_OUT = 48, 12
+KILLED_IN = 2
+OF_THE_CLOCK = ("seconds", "positions_per_second")
+
+
+def command(*more: str | Path, **changes) -> list[str]:
+    flags = [f"--{name}={value}" for name, value in {**SMALL, **changes}.items()]
+    return [sys.executable, "-m", "apps.captioning.train", *flags, *map(str, more)]
+
+
+def train(*more: str | Path, **changes) -> str:
+    done = subprocess.run(command(*more, **changes), cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A folder of a few drawn scenes with their captions, in the form of Flickr8k's."""
+    folder = tmp_path_factory.mktemp("scenes")
+    (folder / "images").mkdir()
+    rows = ["split\timage\tcaption"]
+    for number, scene in enumerate(generate_scenes(TRAIN + HELD_OUT, seed=5)):
+        draw(scene, 64).save(folder / "images" / f"{number}.png")
+        split = "train" if number < TRAIN else "dev"
+        rows += [f"{split}\t{number}.png\t{caption}" for caption in captions(scene)[:2]]
+    (folder / "captions.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> tuple[Path, str]:
+    """A model of a short training, and what was said."""
+    out = tmp_path_factory.mktemp("captioning") / "model"
+    flags = {"dropout": 0, "embedding-dropout": 0, "look-everywhere": 0, "epochs": 60, "batch-pictures": 8}
+    return out, train("--data", data, "--out", out, "--patience=60", **flags)
+
+
+@pytest.fixture(scope="module")
+def captioner(trained) -> ImageCaptioner:
+    return ImageCaptioner.load(trained[0])
+
+
+def test_two_different_pictures_get_two_different_captions(captioner, data):
+    """The field's classic fault is one caption for all."""
+    pictures = [data / "images" / f"{number}.png" for number in range(TRAIN)]
+    answers = captioner.predict(pictures)
+    assert len({answer.text for answer in answers}) > TRAIN / 3
+
+
+def test_the_same_picture_as_png_and_as_jpeg_gets_the_same_caption(captioner, data):
+    paths = [data / "images" / f"{number}.png" for number in range(0, TRAIN, 4)]
+    same = []
+    for path, answer in zip(paths, captioner.predict(paths), strict=True):
+        jpeg = BytesIO()
+        draw(generate_scenes(TRAIN, seed=5)[int(path.stem)], 64).save(jpeg, "JPEG", quality=95)
+        same.append(captioner.predict([jpeg.getvalue()])[0].text == answer.text)
+    assert np.mean(same) > 0.9
+
+
+def test_the_baselines_stand_beside_the_figures(trained):
+    folder, said = trained
+    [entry] = json.loads((folder / "metrics.json").read_text())
+    assert (entry["split"], entry["examples"]) == ("validation", HELD_OUT)
+    assert set(entry["baselines"]) == {"one_caption", "nearest_picture"}
+    assert {"bleu1", "bleu4", "cider", "rouge_l", "distinct", "length"} <= set(entry)
+    assert "true" not in entry and "beside nearest_picture, cider" in said
+
+
+def test_a_training_may_begin_from_a_model(trained, data, tmp_path):
+    """Nothing is learnt at this rate, so the figures are those of the model it began from."""
+    folder, _ = trained
+    quiet = {"dropout": 0, "embedding-dropout": 0, "learning-rate": 1e-12, "epochs": 1, "weight-decay": 0}
+    train("--data", data, "--pretrain", folder, "--out", tmp_path / "model", **quiet)
+    ours, theirs = (json.loads((path / "metrics.json").read_text())[0] for path in (tmp_path / "model", folder))
+    assert ours["cider"] == pytest.approx(theirs["cider"], rel=1e-6)
+
+
+def state(checkpoint: Path) -> tuple[int, int]:
+    """Epochs finished and steps taken since; (-1, -1) before the run begins to write."""
+    if not checkpoint.exists():
+        return -1, -1
+    with np.load(checkpoint) as arrays:
+        found = json.loads(arrays["state"].tobytes())
+    return found["epoch"], found["step"]
+
+
+def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_one_left_alone(data, tmp_path):
+    flags = {"epochs": 3, "patience": 3, "batch-pictures": 4, "checkpoint-seconds": 0, "average": 0.9}
+    shared = ("--data", data, "--mirrored")
+    train(*shared, "--out", tmp_path / "alone", **flags)
+    killed, checkpoint = tmp_path / "killed", tmp_path / "killed.training" / "checkpoint.npz"
+    run = subprocess.Popen(
+        command(*shared, "--out", killed, **flags), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL
+    )
+    try:
+        while state(checkpoint) < (KILLED_IN - 1, 4):
+            assert run.poll() is None, "the training ended before it could be killed"
+            time.sleep(0.01)
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert state(checkpoint)[0] == KILLED_IN - 1 and 0 < state(checkpoint)[1] < TRAIN // 4 - 1
+    train(*shared, "--out", killed, "--resume", **flags)
+    assert (killed / "weights.npz").read_bytes() == (tmp_path / "alone" / "weights.npz").read_bytes()
+    logs = [json.loads((folder / "config.json").read_text())["facts"]["log"] for folder in (killed, tmp_path / "alone")]
+    ours, theirs = ([{k: v for k, v in row.items() if k not in OF_THE_CLOCK} for row in log] for log in logs)
+    assert ours == theirs
