@@ -36,13 +36,12 @@ def list_models(arguments: list[str]) -> None:
 
 def evaluate(arguments: list[str]) -> None:
     """`evaluate MODEL ...`: the app that the model belongs to measures it."""
-    if arguments and arguments[0] in ("-h", "--help"):
-        print(f"use {PROG} evaluate MODEL ..., as in {PROG} evaluate saved_models/{APPS[0]} --help")
-        return
-    if not arguments or arguments[0].startswith("-"):
-        raise UserError(f"{PROG} evaluate: a model folder is needed first, such as saved_models/sentiment")
-    app = _known_app(read_config(Path(arguments[0]))["app"])
-    find_module(app, "evaluate").main(arguments)
+    _of_a_model("evaluate", arguments)
+
+
+def export(arguments: list[str]) -> None:
+    """`export MODEL ...`: the app that the model belongs to writes it in a form that others run."""
+    _of_a_model("export", arguments)
 
 
 def demo(arguments: list[str]) -> None:
@@ -57,7 +56,12 @@ def demo(arguments: list[str]) -> None:
 
 
 COMMANDS: dict[str, type[Settings]] = {"list": ListSettings, "demo": DemoSettings}
-VERBS: dict[str, Callable[[list[str]], None]] = {"list": list_models, "evaluate": evaluate, "demo": demo}
+VERBS: dict[str, Callable[[list[str]], None]] = {
+    "list": list_models,
+    "evaluate": evaluate,
+    "demo": demo,
+    "export": export,
+}
 
 
 def run(arguments: list[str]) -> None:
@@ -77,6 +81,20 @@ def run(arguments: list[str]) -> None:
 
 def main() -> None:
     cli.run(run, sys.argv[1:])
+
+
+def _of_a_model(verb: str, arguments: list[str]) -> None:
+    """Hands a verb to the app of the model folder that stands first."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(f"use {PROG} {verb} MODEL ..., as in {PROG} {verb} saved_models/{APPS[0]} --help")
+        return
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError(f"{PROG} {verb}: a model folder is needed first, such as saved_models/{APPS[0]}")
+    app = _known_app(read_config(Path(arguments[0]))["app"])
+    module = find_module(app, verb)
+    if module is None:
+        raise UserError(f"{PROG} {verb}: the app {app} has no such verb yet")
+    module.main(arguments)
 
 
 def _known_app(name: str) -> str:

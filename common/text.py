@@ -13,7 +13,7 @@ from common.errors import UserError
 PADDING, UNKNOWN, START, END = 0, 1, 2, 3
 
 # Patterns are plain enough for RE2 as well, so that an exported graph can apply the same rules.
-_RULES = [
+RULES = [
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         (r"<br\s*/?>", " "),
@@ -31,7 +31,7 @@ _RULES = [
 
 def normalise(text: str) -> str:
     """Undoes what corpora do to text: line-break tags, Penn Treebank spacing and brackets, runs of white space."""
-    for pattern, replacement in _RULES:
+    for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
     return text.strip()
 

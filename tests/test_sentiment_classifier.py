@@ -185,7 +185,7 @@ def test_rows_hold_words_only_if_asked_for(classifier):
 @pytest.fixture
 def loaded(classifier, monkeypatch):
     """The commands find the classifier over the counting network, whatever model is named."""
-    monkeypatch.setattr(SentimentClassifier, "load", classmethod(lambda cls, *arguments: classifier))
+    monkeypatch.setattr(SentimentClassifier, "load", classmethod(lambda cls, *arguments, **options: classifier))
     monkeypatch.setenv("NO_COLOR", "1")
     return classifier
 

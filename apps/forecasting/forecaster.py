@@ -16,6 +16,7 @@ from apps.forecasting.paths import fit_memory, sample_paths
 from apps.forecasting.scaling import Scales
 from apps.forecasting.windows import Addresses, Arrays, Frame, Windows
 from common.errors import UserError
+from common.litert import Runtime, choose_runtime, load_exported
 from common.model_folder import ModelFolder, load_model
 
 APP = "forecasting"
@@ -64,6 +65,16 @@ class Forecast:
         return {"series": self.series, "times": self.times, "forecast": self.median.tolist(), "quantiles": quantiles}
 
 
+def build_network(saved: ModelFolder, precision: str = "float32") -> Any:
+    """The `keras.Model` of a model folder that has been read."""
+    from apps.forecasting.model import Shape, build_model
+    from common.checkpoint import load_network
+
+    settings = ForecastingSettings.from_values(saved.settings, saved.where)
+    shape = Shape(**Scales.from_values(saved.facts["scales"], saved.where).shape())
+    return load_network(lambda: build_model(settings, shape), saved.weights, precision)
+
+
 class Forecaster:
     """Forecasts series.
 
@@ -97,24 +108,28 @@ class Forecaster:
         self.widths = np.ones((pairs, settings.horizon)) if widths is None else np.asarray(widths, float)
 
     @classmethod
-    def load(cls, folder: str | Path, precision: str = "float32") -> "Forecaster":
-        """Reads a model folder.
+    def load(cls, folder: str | Path, precision: str = "float32", runtime: Runtime = "keras") -> "Forecaster":
+        """Reads a model folder; with `litert`, or `auto` where the model was exported, TensorFlow is not imported.
 
         Raises:
-            UserError: the folder is missing, damaged or of another app.
+            UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
-        return cls.of(load_model(Path(folder), APP), precision)
+        folder = Path(folder)
+        if choose_runtime(folder, runtime) == "litert":
+            saved, exported = load_exported(folder, APP)
+            return cls.over(saved, lambda arrays: exported(arrays)["quantiles"])
+        return cls.of(load_model(folder, APP), precision)
 
     @classmethod
     def of(cls, saved: ModelFolder, precision: str = "float32") -> "Forecaster":
         """Builds the forecaster from a model folder that has been read."""
-        from apps.forecasting.model import Shape, build_model
-        from common.checkpoint import load_network
+        return cls.over(saved, build_network(saved, precision))
 
+    @classmethod
+    def over(cls, saved: ModelFolder, network: Network) -> "Forecaster":
+        """The forecaster of a model folder that has been read, over what runs its network."""
         settings = ForecastingSettings.from_values(saved.settings, saved.where)
         scales = Scales.from_values(saved.facts["scales"], saved.where)
-        shape = Shape(**scales.shape())
-        network = load_network(lambda: build_model(settings, shape), saved.weights, precision)
         linear = Linear.from_bytes(saved.files[LINEAR]) if LINEAR in saved.files else None
         facts = saved.facts
         return cls(network, settings, scales, facts["widths"], facts["memory"], linear, facts["share"])

@@ -15,6 +15,7 @@ from apps.forecasting.forecaster import Forecast, Forecaster
 from common import cli
 from common.config import InferSettings, parse_settings
 from common.errors import UserError
+from common.litert import Runtime
 from common.sources import Source
 from common.verbs import print_answers
 
@@ -30,6 +31,9 @@ class ForecastingInferSettings(DataSettings, InferSettings):
     )
     data: str | None = Field(None, description="sample, tfds:NAME or a path of a CSV or TSV, plain or .gz")
     model: Path = Field(Path("saved_models/forecasting-global"), description="model folder")
+    runtime: Runtime = Field(
+        "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
+    )
     horizon: int | None = Field(
         None, gt=0, le=MOST_STEPS, description="steps to forecast; those of the training if not given"
     )
@@ -69,7 +73,7 @@ def main(arguments: list[str]) -> None:
     if settings.data is None:
         answer_arguments(settings)
         return
-    forecaster = Forecaster.load(settings.model)
+    forecaster = Forecaster.load(settings.model, runtime=settings.runtime)
     merged = merge_data_settings(forecaster.settings, settings)
     panel = load_panel(Source.parse(settings.data), merged, forecaster.settings.horizon)
     cli.say(panel.summary())
@@ -97,7 +101,7 @@ def answer_arguments(settings: ForecastingInferSettings) -> None:
     """A line for each history that was typed or piped in."""
     given = cli.gather_texts(settings.values, None)
     series = [read_values(text, where) for where, text in given]
-    forecaster = Forecaster.load(settings.model)
+    forecaster = Forecaster.load(settings.model, runtime=settings.runtime)
     changes = {"time": None, "series": None, "target": ("value",)}
     changes |= {"season": settings.season} if settings.season else {}
     forecasts = [

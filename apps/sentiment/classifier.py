@@ -11,8 +11,9 @@ from apps.sentiment.config import SentimentSettings
 from apps.sentiment.data import check_text, encode, shorten
 from apps.sentiment.explain import WordShare, explain
 from common.batching import pad, token_batches
+from common.litert import Runtime, choose_runtime, load_exported
 from common.metrics import softmax
-from common.model_folder import load_model
+from common.model_folder import ModelFolder, load_model
 from common.text import Tokeniser
 
 APP = "sentiment"
@@ -50,6 +51,16 @@ class Prediction:
         return row
 
 
+def build_network(saved: ModelFolder, precision: str = "float32") -> Any:
+    """The `keras.Model` of a model folder that has been read."""
+    from apps.sentiment.model import build_model
+    from common.checkpoint import load_network
+
+    settings = SentimentSettings.from_values(saved.settings, saved.where)
+    size, classes = Tokeniser(saved.files[TOKENISER]).vocabulary_size, len(saved.facts["labels"])
+    return load_network(lambda: build_model(settings, size, classes), saved.weights, precision)
+
+
 class SentimentClassifier:
     """Predicts the label of texts.
 
@@ -71,21 +82,25 @@ class SentimentClassifier:
         self.temperature = temperature
 
     @classmethod
-    def load(cls, folder: str | Path, precision: str = "float32") -> "SentimentClassifier":
-        """Reads a model folder.
+    def load(cls, folder: str | Path, precision: str = "float32", runtime: Runtime = "keras") -> "SentimentClassifier":
+        """Reads a model folder; with `litert`, or `auto` where the model was exported, TensorFlow is not imported.
 
         Raises:
-            UserError: the folder is missing, damaged or of another app.
+            UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
-        from apps.sentiment.model import build_model
-        from common.checkpoint import load_network
+        folder = Path(folder)
+        if choose_runtime(folder, runtime) == "litert":
+            saved, exported = load_exported(folder, APP)
+            return cls.over(saved, lambda token_ids: exported({"token_ids": token_ids})["logits"])
+        saved = load_model(folder, APP)
+        return cls.over(saved, build_network(saved, precision).predict_on_batch)
 
-        saved = load_model(Path(folder), APP)
+    @classmethod
+    def over(cls, saved: ModelFolder, network: Network) -> "SentimentClassifier":
+        """The classifier of a model folder that has been read, over what runs its network."""
         settings = SentimentSettings.from_values(saved.settings, saved.where)
         tokeniser = Tokeniser(saved.files[TOKENISER])
-        labels, size = saved.facts["labels"], tokeniser.vocabulary_size
-        model = load_network(lambda: build_model(settings, size, len(labels)), saved.weights, precision)
-        return cls(model.predict_on_batch, tokeniser, labels, settings.most_pieces, saved.facts["temperature"])
+        return cls(network, tokeniser, saved.facts["labels"], settings.most_pieces, saved.facts["temperature"])
 
     def predict(
         self, texts: Sequence[str], with_words: bool = False, places: Sequence[str] | None = None

@@ -7,6 +7,7 @@ from pydantic import Field
 from apps.sentiment.classifier import Prediction, SentimentClassifier
 from common import cli, terminal
 from common.config import InferSettings, parse_settings
+from common.litert import Runtime
 from common.verbs import print_answers
 
 PROG = "python -m apps.sentiment.infer"
@@ -18,6 +19,9 @@ class SentimentInferSettings(InferSettings):
     texts: tuple[str, ...] = Field((), description="texts to label", json_schema_extra={"positional": True})
     model: Path = Field(Path("saved_models/sentiment"), description="model folder")
     file: Path | None = Field(None, description="file with a text a line, plain, .gz or .xz")
+    runtime: Runtime = Field(
+        "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
+    )
     explain: bool = Field(False, description="show what each word did to the probability")
 
 
@@ -27,7 +31,7 @@ SETTINGS = SentimentInferSettings
 def main(arguments: list[str]) -> None:
     settings = parse_settings(SentimentInferSettings, arguments, PROG)
     given = cli.gather_texts(settings.texts, settings.file)
-    classifier = SentimentClassifier.load(settings.model)
+    classifier = SentimentClassifier.load(settings.model, runtime=settings.runtime)
     predictions = classifier.predict([text for _, text in given], settings.explain, [where for where, _ in given])
     print_answers(settings, predictions, map(as_line, predictions))
 

@@ -12,6 +12,7 @@ from apps.tabular.predictor import Estimate, Prediction, TabularPredictor
 from common import cli
 from common.config import InferSettings, parse_settings
 from common.errors import UserError
+from common.litert import Runtime
 from common.verbs import print_answers
 
 PROG = "python -m apps.tabular.infer"
@@ -26,6 +27,9 @@ class TabularInferSettings(InferSettings):
     row: tuple[str, ...] = Field((), description="a row written likewise; may be given several times")
     file: Path | None = Field(None, description="CSV, TSV or JSON lines, plain, .gz or .xz")
     model: Path = Field(Path("saved_models/tabular"), description="model folder")
+    runtime: Runtime = Field(
+        "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
+    )
 
 
 SETTINGS = TabularInferSettings
@@ -34,7 +38,7 @@ SETTINGS = TabularInferSettings
 def main(arguments: list[str]) -> None:
     settings = parse_settings(TabularInferSettings, arguments, PROG)
     given = read_frame(settings.file) if settings.file else cli.gather_texts((*settings.rows, *settings.row), None)
-    predictor = TabularPredictor.load(settings.model)
+    predictor = TabularPredictor.load(settings.model, runtime=settings.runtime)
     if settings.file:
         predictions = predictor.predict(given, str(settings.file))
     else:

@@ -11,6 +11,7 @@ import pandas as pd
 from apps.tabular.columns import UNKNOWN, Arrays, Columns
 from apps.tabular.config import TabularSettings
 from common.errors import UserError
+from common.litert import Runtime, choose_runtime, load_exported
 from common.metrics import classification_report, fit_temperature, regression_report, softmax
 from common.model_folder import ModelFolder, load_model
 
@@ -64,6 +65,16 @@ class Estimate:
         return asdict(self)
 
 
+def build_network(saved: ModelFolder, precision: str = "float32") -> Any:
+    """The `keras.Model` of a model folder that has been read."""
+    from apps.tabular.model import build_model
+    from common.checkpoint import load_network
+
+    settings = TabularSettings.from_values(saved.settings, saved.where)
+    columns = Columns.from_values(saved.facts["columns"], saved.where)
+    return load_network(lambda: build_model(settings, columns), saved.weights, precision)
+
+
 class TabularPredictor:
     """Predicts the target of rows.
 
@@ -81,23 +92,27 @@ class TabularPredictor:
         self.half_width = half_width
 
     @classmethod
-    def load(cls, folder: str | Path, precision: str = "float32") -> "TabularPredictor":
-        """Reads a model folder.
+    def load(cls, folder: str | Path, precision: str = "float32", runtime: Runtime = "keras") -> "TabularPredictor":
+        """Reads a model folder; with `litert`, or `auto` where the model was exported, TensorFlow is not imported.
 
         Raises:
-            UserError: the folder is missing, damaged or of another app.
+            UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
-        return cls.of(load_model(Path(folder), APP), precision)
+        folder = Path(folder)
+        if choose_runtime(folder, runtime) == "litert":
+            saved, exported = load_exported(folder, APP)
+            return cls.over(saved, lambda arrays: exported(arrays)["outputs"])
+        return cls.of(load_model(folder, APP), precision)
 
     @classmethod
     def of(cls, saved: ModelFolder, precision: str = "float32") -> "TabularPredictor":
         """Builds the predictor from a model folder that has been read."""
-        from apps.tabular.model import build_model
-        from common.checkpoint import load_network
+        return cls.over(saved, build_network(saved, precision).predict_on_batch)
 
-        settings = TabularSettings.from_values(saved.settings, saved.where)
+    @classmethod
+    def over(cls, saved: ModelFolder, network: Network) -> "TabularPredictor":
+        """The predictor of a model folder that has been read, over what runs its network."""
         columns = Columns.from_values(saved.facts["columns"], saved.where)
-        network = load_network(lambda: build_model(settings, columns), saved.weights, precision).predict_on_batch
         return cls(network, columns, saved.facts["temperature"], saved.facts["half_width"])
 
     def facts(self) -> dict[str, Any]:
