@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from apps import APPS, LABS
+from apps import APPS, LABS, find_module
 from common.config import Settings, parse_settings
 from common.errors import UserError
 
@@ -81,7 +81,7 @@ def settings_classes(command: Command) -> tuple[list[type[Settings]], list[str]]
     if rest and rest[0] in APPS:
         return [importlib.import_module(f"apps.{rest[0]}.{verb}").SETTINGS], rest[1:]
     # The app is known from the model alone, which a reader may have yet to train.
-    return [importlib.import_module(f"apps.{app}.{verb}").SETTINGS for app in APPS], rest
+    return [module.SETTINGS for app in APPS if (module := find_module(app, verb))], rest
 
 
 def parses(settings: type[Settings], arguments: list[str], module: str) -> bool:
