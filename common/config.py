@@ -19,6 +19,7 @@ else:
 
 T = TypeVar("T", bound="Settings")
 Precision = Literal["float32", "mixed_bfloat16", "auto"]
+Runtime = Literal["auto", "keras", "litert"]
 
 
 class Settings(BaseModel):
@@ -79,6 +80,14 @@ class InferSettings(Settings):
 
     as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
     as_csv: bool = Field(False, alias="csv", description="CSV on standard output")
+
+
+class RuntimeInferSettings(InferSettings):
+    """Those of the apps whose models leave for LiteRT."""
+
+    runtime: Runtime = Field(
+        "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
+    )
 
 
 class EvaluateSettings(Settings):

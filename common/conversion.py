@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import flatbuffers
+import numpy as np
 
 from common.backend import keras, ops
 from common.errors import WorkFailed
@@ -230,8 +231,7 @@ def _fused_lstm(layer: LSTM, sequence: Tensor, is_reset: Tensor) -> Tensor:
     units = layer.units
     largest = [max(abs(kernel[:, gate * units : (gate + 1) * units]).max(), 1e-3) for gate in (0, 1)]
     row = [-largest[0]] * units + [-largest[1]] * units + [0.0] * (2 * units)
-    kernel = tf.concat([tf.constant(kernel), tf.constant([row], tf.float32)], axis=0)
-    kernel = tf.constant(tf.get_static_value(kernel))
+    kernel = tf.constant(np.vstack([kernel, np.float32([row])]))
     given = tf.concat([sequence, is_reset * (_SHUT / min(largest))], axis=-1)[None]
     zeros = tf.zeros((1, units))
     weights = kernel, tf.constant(_value_of(layer.recurrent_kernel)), tf.constant(bias)

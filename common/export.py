@@ -5,7 +5,6 @@ run again on samples and compared with Keras. What differs is refused, what pass
 """
 
 import contextlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +19,9 @@ from common import cli
 from common.config import Settings
 from common.errors import UserError, WorkFailed
 from common.figures import Entry, as_entry, record
-from common.files import make_folder, replace_folder, write_atomically
+from common.files import make_folder, replace_folder
 from common.litert import LITERT, Arrays, LiteRTNetwork
-from common.model_folder import ModelFolder, read_config, read_metrics, write_metrics
-from common.sources import checksum
+from common.model_folder import ModelFolder, add_files, read_metrics, write_metrics
 
 SAVED_MODEL = "saved_model"
 LEAST_SAMPLES = 100
@@ -144,14 +142,9 @@ def prepare_folder(settings: ExportSettings) -> Path:
     return make_folder(folder)
 
 
-def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Puts files into a model folder, and their checksums into its `config.json`."""
-    config = read_config(folder)
-    for name, content in files.items():
-        write_atomically(folder / name, lambda file, content=content: file.write(content))
-    config["sha256"] |= {name: checksum(content) for name, content in files.items()}
-    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(folder / "config.json", lambda file: file.write(text.encode()))
+def labels_file(labels: Sequence[str]) -> dict[str, bytes]:
+    """The companion of an answer with labels: a label a line, in the order of their probabilities."""
+    return {"labels.txt": "".join(f"{label}\n" for label in labels).encode()}
 
 
 def as_line(folder: Path, entry: Entry) -> str:

@@ -1,20 +1,17 @@
 """Runs LiteRT files, and reads the model folders they stand in, without TensorFlow and without Keras."""
 
-import contextlib
-import os
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from common.config import Runtime
 from common.errors import UserError
-from common.model_folder import ModelFolder, read_config, read_metrics
-from common.sources import checksum
+from common.model_folder import ModelFolder, load_model
+from common.terminal import silent_stderr
 
 LITERT = "model.tflite"
 SIGNATURE = "serving_default"
-Runtime = Literal["auto", "keras", "litert"]
 Arrays = dict[str, np.ndarray]
 
 
@@ -34,7 +31,8 @@ class LiteRTNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            with _silent_stderr():
+            # LiteRT greets whenever it starts, and no setting of its own stops it.
+            with silent_stderr():
                 self._interpreter = Interpreter(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
                 self._run = self._interpreter.get_signature_runner(signature)
@@ -67,38 +65,9 @@ def load_exported(folder: Path, app: str) -> tuple[ModelFolder, LiteRTNetwork]:
     Raises:
         UserError: it is not there, not a model, of another app, damaged, or was never exported.
     """
-    config = read_config(folder)
-    if config["app"] != app:
-        raise UserError(f"{folder}: a model of the app {config['app']!r}, not of {app!r}")
-    names = [name for name in config["sha256"] if name != "weights.npz"]
-    if LITERT not in names:
+    saved = load_model(folder, app, with_weights=False, remedy="export it again")
+    files = dict(saved.files)
+    if LITERT not in files:
         raise UserError(f"{folder}/{LITERT}: not in config.json; make it with python -m apps export {folder}")
-    files = {name: _read(folder / name, config["sha256"][name]) for name in names}
     network = LiteRTNetwork(files.pop(LITERT))
-    saved = ModelFolder(
-        app, config["settings"], {}, files, config["facts"], read_metrics(folder), f"{folder}/config.json"
-    )
-    return saved, network
-
-
-def _read(path: Path, digest: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read, the model folder is incomplete: {error.strerror}") from error
-    if checksum(content) != digest:
-        raise UserError(f"{path}: truncated or altered, its SHA-256 is not the one in config.json; export it again")
-    return content
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """LiteRT greets on standard error whenever it starts, and no setting of its own stops it."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    return replace(saved, files=files), network

@@ -24,6 +24,7 @@ from common.sources import checksum
 
 SCHEMA = 1
 _SCALE = ":scale"
+_WEIGHTS = "weights.npz"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def save_model(folder: Path, model: ModelFolder, card: str, storage: str = "floa
     temporary = folder.with_name(folder.name + ".partial")
     shutil.rmtree(temporary, ignore_errors=True)
     make_folder(temporary)
-    contents = {"weights.npz": _pack(model.weights, storage), **model.files}
+    contents = {_WEIGHTS: _pack(model.weights, storage), **model.files}
     config = {
         "schema": SCHEMA,
         "app": model.app,
@@ -83,8 +84,14 @@ def save_model(folder: Path, model: ModelFolder, card: str, storage: str = "floa
     replace_folder(temporary, folder)
 
 
-def load_model(folder: Path, app: str) -> ModelFolder:
+def load_model(folder: Path, app: str, with_weights: bool = True, remedy: str = "get the model again") -> ModelFolder:
     """Reads and checks a model folder.
+
+    Args:
+        folder: of the model.
+        app: that it must belong to.
+        with_weights: whether the weights are read; an export holds them in a form of its own.
+        remedy: what mends a damaged file.
 
     Raises:
         UserError: it is not there, not a model, of another app, of a newer schema, truncated or altered.
@@ -92,8 +99,9 @@ def load_model(folder: Path, app: str) -> ModelFolder:
     config = read_config(folder)
     if config["app"] != app:
         raise UserError(f"{folder}: a model of the app {config['app']!r}, not of {app!r}")
-    contents = {name: _checked(folder / name, digest) for name, digest in config["sha256"].items()}
-    weights = _unpack(contents.pop("weights.npz"), folder)
+    wanted = {name: digest for name, digest in config["sha256"].items() if with_weights or name != _WEIGHTS}
+    contents = {name: _checked(folder / name, digest, remedy) for name, digest in wanted.items()}
+    weights = _unpack(contents.pop(_WEIGHTS), folder) if with_weights else {}
     metrics = read_metrics(folder)
     return ModelFolder(app, config["settings"], weights, contents, config["facts"], metrics, f"{folder}/config.json")
 
@@ -114,7 +122,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}/config.json: {found}; use the version that wrote it")
     if missing := {"app", "settings", "facts", "sha256"} - set(config):
         raise UserError(f"{folder}/config.json: damaged, without {', '.join(sorted(missing))}")
-    if not isinstance(config["sha256"], dict) or "weights.npz" not in config["sha256"]:
+    if not isinstance(config["sha256"], dict) or _WEIGHTS not in config["sha256"]:
         raise UserError(f"{folder}/config.json: damaged, without the SHA-256 of weights.npz")
     return config
 
@@ -129,6 +137,15 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     if not isinstance(metrics, list):
         raise UserError(f"{folder}/metrics.json: damaged: not a list of figures")
     return metrics
+
+
+def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Puts files into a model folder, and their checksums into its `config.json`."""
+    config = read_config(folder)
+    for name, content in files.items():
+        write_atomically(folder / name, lambda file, content=content: file.write(content))
+    config["sha256"] |= {name: checksum(content) for name, content in files.items()}
+    write_atomically(folder / "config.json", lambda file: file.write(_as_json(config)))
 
 
 def write_metrics(folder: Path, metrics: list[dict[str, Any]]) -> None:
@@ -184,13 +201,13 @@ def _unpack(content: bytes, folder: Path) -> dict[str, np.ndarray]:
     }
 
 
-def _checked(path: Path, digest: str) -> bytes:
+def _checked(path: Path, digest: str, remedy: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read, the model folder is incomplete: {error.strerror}") from error
     if checksum(content) != digest:
-        raise UserError(f"{path}: truncated or altered, its SHA-256 is not the one in config.json; get the model again")
+        raise UserError(f"{path}: truncated or altered, its SHA-256 is not the one in config.json; {remedy}")
     return content
 
 

@@ -105,6 +105,12 @@ def places_of(texts: Tensor, values: Sequence[str]) -> Tensor:
     return tf.reduce_sum(tf.cast(is_value, tf.int32) * tf.range(1, len(values) + 1), axis=1)
 
 
+def name_labels(probabilities: Tensor, labels: Sequence[str]) -> dict[str, Tensor]:
+    """Probabilities `(batch, classes)` as an answer: the most probable `label`, its `probability`, and all of them."""
+    label = tf.gather(tf.constant(list(labels)), tf.argmax(probabilities, axis=-1))
+    return {"label": label, "probability": tf.reduce_max(probabilities, axis=-1), "probabilities": probabilities}
+
+
 def build_tokeniser(model: bytes) -> Any:
     """The SentencePiece model of a `common.text.Tokeniser`, as TensorFlow Text runs it; to be kept by the signature."""
     import tensorflow_text

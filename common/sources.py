@@ -6,10 +6,10 @@ import lzma
 import math
 import os
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from common.errors import UserError, WorkFailed
 
@@ -55,6 +55,34 @@ class Source:
     def __str__(self) -> str:
         is_plain = self.kind == "path" or self.kind == self.name == "sample"
         return self.name if is_plain else f"{self.kind}:{self.name}"
+
+
+class Part(Protocol):
+    """What a split of a source holds: a dataclass with the name of the source, as a figure's label."""
+
+    @property
+    def name(self) -> str: ...
+
+
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+def load_parts(texts: Sequence[str], load: Callable[[Source, str], AnyPart]) -> tuple[list[AnyPart], list[AnyPart]]:
+    """The train and the validation split of every `--data`; where two have the same name, as they were written.
+
+    Args:
+        texts: each `--data`.
+        load: reads a split of a source.
+    """
+    sources = [Source.parse(text) for text in texts]
+    train, held_out = ([load(source, split) for source in sources] for split in ("train", "validation"))
+    # Two folders may share their last name, and figures go by names.
+    if len({part.name for part in train}) < len(sources):
+        train, held_out = (
+            [replace(part, name=str(source)) for part, source in zip(parts, sources, strict=True)]
+            for parts in (train, held_out)
+        )
+    return train, held_out
 
 
 def read_lines(path: Path) -> Iterator[str]:

@@ -1,8 +1,9 @@
-"""Colour on a terminal, and none where the output is not one."""
+"""Colour on a terminal, and none where the output is not one; and libraries kept from writing there."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _RESET = "\x1b[0m"
 # Backgrounds of the 256-colour palette, from faint to strong.
@@ -27,6 +28,19 @@ def shade(words: Sequence[str], shares: Sequence[float]) -> str:
     return " ".join(
         _shade(word, share / largest if largest else 0.0) for word, share in zip(words, shares, strict=True)
     )
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Within it nothing reaches standard error, from native code neither: libraries greet there as they start."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _shade(word: str, strength: float) -> str:

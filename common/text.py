@@ -36,6 +36,18 @@ def normalise(text: str) -> str:
     return text.strip()
 
 
+def check_characters(text: str, where: str) -> None:
+    """Refuses what is no text: bytes of the command line that are not UTF-8, or half a character in JSON.
+
+    Raises:
+        UserError: there is such a thing in it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where}: not UTF-8 ({error.reason} at character {error.start + 1})") from error
+
+
 @dataclass(frozen=True)
 class Piece:
     """A sub-word with its place in the text it came from: `text[start:end]`."""

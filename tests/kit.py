@@ -39,6 +39,15 @@ def run_app(*arguments: str | Path, stdin: str = "") -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def place(checkpoint: Path) -> tuple[int, int]:
+    """Epochs finished and steps taken since, of a run that may be writing; (-1, -1) before it begins to."""
+    if not checkpoint.exists():
+        return -1, -1
+    with np.load(checkpoint) as arrays:
+        state = json.loads(arrays["state"].tobytes())
+    return state["epoch"], state["step"]
+
+
 def to_numpy(values: Any) -> Any:
     """Arrays in any nesting as float32 or integer arrays of NumPy."""
     return tree.map_structure(keras.ops.convert_to_numpy, values)

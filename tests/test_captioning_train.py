@@ -13,7 +13,7 @@ import pytest
 
 from apps.captioning import ImageCaptioner
 from apps.captioning.sample import captions, draw, generate_scenes
-from tests.kit import ROOT, environment, run_app
+from tests.kit import ROOT, environment, place, run_app
 
 RECIPE = ROOT / "apps" / "captioning" / "recipes" / "scenes.toml"
 SMALL = {
@@ -137,15 +137,6 @@ def test_a_pretrained_encoder_comes_from_its_file_and_stays_out_of_the_model(dat
     assert "not the weights of mobilenet_v2 that the model was trained with" in refused.stderr
 
 
-def state(checkpoint: Path) -> tuple[int, int]:
-    """Epochs finished and steps taken since; (-1, -1) before the run begins to write."""
-    if not checkpoint.exists():
-        return -1, -1
-    with np.load(checkpoint) as arrays:
-        found = json.loads(arrays["state"].tobytes())
-    return found["epoch"], found["step"]
-
-
 def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_one_left_alone(data, tmp_path):
     flags = {"epochs": 3, "patience": 3, "batch-pictures": 4, "checkpoint-seconds": 0, "average": 0.9}
     shared = ("--data", data, "--mirrored")
@@ -155,13 +146,13 @@ def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_one_left_alone(data,
         command(*shared, "--out", killed, **flags), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL
     )
     try:
-        while state(checkpoint) < (KILLED_IN - 1, 4):
+        while place(checkpoint) < (KILLED_IN - 1, 4):
             assert run.poll() is None, "the training ended before it could be killed"
             time.sleep(0.01)
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
-    assert state(checkpoint)[0] == KILLED_IN - 1 and 0 < state(checkpoint)[1] < TRAIN // 4 - 1
+    assert place(checkpoint)[0] == KILLED_IN - 1 and 0 < place(checkpoint)[1] < TRAIN // 4 - 1
     train(*shared, "--out", killed, "--resume", **flags)
     assert (killed / "weights.npz").read_bytes() == (tmp_path / "alone" / "weights.npz").read_bytes()
     logs = [json.loads((folder / "config.json").read_text())["facts"]["log"] for folder in (killed, tmp_path / "alone")]

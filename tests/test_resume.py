@@ -7,11 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from apps.sentiment.sample import generate_sample
-from tests.kit import ROOT, environment
+from tests.kit import ROOT, environment, place
 
 TEXTS, EPOCHS, KILLED_IN = 300, 3, 2
 MOST_SECONDS = 1800
@@ -47,15 +46,6 @@ def train(data: Path, out: Path, *more: str) -> None:
         command(data, out, *more), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True, timeout=MOST_SECONDS
     )
     assert done.returncode == 0, done.stderr
-
-
-def place(checkpoint: Path) -> tuple[int, int]:
-    """Epochs finished and steps taken since, of a run that may be writing; (-1, -1) before it begins to."""
-    if not checkpoint.exists():
-        return -1, -1
-    with np.load(checkpoint) as arrays:
-        state = json.loads(arrays["state"].tobytes())
-    return state["epoch"], state["step"]
 
 
 def train_and_kill(data: Path, out: Path, checkpoint: Path) -> tuple[int, int]:

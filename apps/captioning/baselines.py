@@ -1,12 +1,12 @@
 """Captions without a network that writes: one for all pictures, and that of the most similar picture."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from apps.captioning.data import CaptionedPictures
-from apps.captioning.metrics import tokenise
+from apps.captioning.metrics import find_grams, tokenise
 
 # Pictures as the encoder gave them `(pictures, ...)` -> a caption each.
 Baseline = Callable[[np.ndarray], list[str]]
@@ -54,7 +54,7 @@ def find_central(captions: Sequence[Sequence[str]]) -> Central:
 
     flat = [caption for some in captions for caption in some]
     owners = np.repeat(np.arange(len(captions)), [len(some) for some in captions])
-    vectors = TfidfVectorizer(analyzer=_ngrams).fit_transform(flat)
+    vectors = TfidfVectorizer(analyzer=lambda caption: find_grams(tokenise(caption))).fit_transform(flat)
     belongs = sparse.csr_matrix((np.ones(len(flat)), (owners, np.arange(len(flat)))))
     to_all = np.asarray(vectors @ vectors.mean(axis=0).T).ravel()
     to_own = np.asarray(vectors.multiply(belongs.T @ (belongs @ vectors)).sum(axis=1)).ravel()
@@ -74,12 +74,6 @@ def summarise(encoded: np.ndarray) -> np.ndarray:
         part[:, : step * _CELLS, : step * _CELLS].reshape(len(part), _CELLS, step, _CELLS, step, 3) for part in parts
     ]
     return np.concatenate([part.mean(axis=(2, 4)).reshape(len(part), -1) for part in cells])
-
-
-def _ngrams(caption: str) -> Iterator[tuple[str, ...]]:
-    """Runs of one to four words."""
-    words = tokenise(caption)
-    return (tuple(words[start : start + size]) for size in range(1, 5) for start in range(len(words) - size + 1))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

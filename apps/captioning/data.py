@@ -17,8 +17,9 @@ from apps.captioning.pictures import read_picture
 from apps.captioning.sample import captions as sample_captions
 from apps.captioning.sample import draw, split_scenes
 from common.errors import UserError
-from common.sources import Source, find_file, find_split, is_held_out, open_tfds, prepare_tfds, read_lines
+from common.sources import Source, find_file, find_split, is_held_out, load_parts, open_tfds, prepare_tfds, read_lines
 from common.tables import check_columns, read_table
+from common.text import check_characters
 
 MOST_WORDS = 1000
 _COLUMNS = ("split", "image", "caption")
@@ -69,16 +70,7 @@ class TrainingData:
         Raises:
             UserError: something is missing or wrong.
         """
-        sources = [Source.parse(text) for text in settings.data]
-        train, held_out = (
-            [load_pictures(source, split, settings) for source in sources] for split in ("train", "validation")
-        )
-        # Two folders may share their last name, and figures go by names.
-        if len({part.name for part in train}) < len(sources):
-            train, held_out = (
-                [replace(part, name=str(source)) for part, source in zip(parts, sources, strict=True)]
-                for parts in (train, held_out)
-            )
+        train, held_out = load_parts(settings.data, lambda source, split: load_pictures(source, split, settings))
         return cls(train, held_out)
 
 
@@ -118,10 +110,7 @@ def check_caption(caption: Any, where: str) -> str:
     """
     if not isinstance(caption, str):
         raise UserError(f"{where}: the caption is no text. Received: {caption!r:.40}")
-    try:
-        caption.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{where}: not UTF-8 ({error.reason} at character {error.start + 1})") from error
+    check_characters(caption, where)
     words = len(caption.split())
     if not words:
         raise UserError(f"{where}: the caption is empty")

@@ -12,7 +12,7 @@ from apps.captioning.config import DataSettings, EncoderFiles
 from apps.captioning.data import CaptionedPictures, load_pictures
 from apps.captioning.features import cache_folder, load_features
 from apps.captioning.infer import draw_captions
-from apps.captioning.metrics import caption_report, sentence_cider
+from apps.captioning.metrics import CiderScorer, caption_report
 from apps.captioning.sample import Scene, is_true, split_scenes
 from common import cli
 from common.config import EvaluateSettings, parse_settings
@@ -83,8 +83,12 @@ def measure(
     report = {**true_share(written, scenes), **{name: found[name] for name in ("bleu4", "cider")}, **found}
     report |= {"beam": beam, "length_penalty": length_penalty}
     if baselines:
-        theirs = {name: sentence_cider(baseline(encoded), pictures.captions) for name, baseline in baselines.items()}
-        report["baselines"] = compare(sentence_cider(written, pictures.captions), theirs, "cider")
+        scorer = CiderScorer(pictures.captions)
+        ours, *theirs = (
+            scorer.score(texts, pictures.captions)
+            for texts in (written, *(baseline(encoded) for baseline in baselines.values()))
+        )
+        report["baselines"] = compare(ours, dict(zip(baselines, theirs, strict=True)), "cider")
     return as_entry(pictures.name, pictures.split, report, command)
 
 

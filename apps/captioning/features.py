@@ -5,7 +5,6 @@ its weights and of the pixels of each picture. A picture that changed, came or w
 is computed.
 """
 
-import hashlib
 import itertools
 import json
 import os
@@ -22,6 +21,7 @@ from apps.captioning.data import CaptionedPictures
 from apps.captioning.encoders import Encoder
 from apps.captioning.pictures import as_pixels
 from common.files import write_atomically
+from common.sources import checksum
 
 SCHEMA = 1
 _BATCH = 32
@@ -76,7 +76,7 @@ class _Store:
     def load(self) -> np.ndarray:
         known, features = self._known()
         if known:
-            sums = [_checksum(self._pixels(index)) for index in self._progress("checking")]
+            sums = [checksum(self._pixels(index).tobytes()) for index in self._progress("checking")]
             if sums == known[: self.count]:
                 return features[: self.count]
         self._compute({digest: row for row, digest in enumerate(known)}, features)
@@ -120,7 +120,7 @@ class _Store:
         progress = self._progress("features")
         while indices := list(itertools.islice(progress, _BATCH)):
             pixels = np.stack([self._pixels(index) for index in indices])
-            sums = [_checksum(picture) for picture in pixels]
+            sums = [checksum(picture.tobytes()) for picture in pixels]
             rows = np.empty((len(indices), *self.encoder.shape), self.encoder.dtype)
             is_new = np.array([digest not in known for digest in sums])
             if is_new.any():
@@ -136,7 +136,3 @@ class _Store:
     def _progress(self, what: str) -> Iterator[int]:
         title = f"{what}, {self.pictures.name} {self.pictures.split}{' mirrored' if self.mirrored else ''}"
         return iter(tqdm(range(self.count), desc=title, unit="picture", leave=False))
-
-
-def _checksum(pixels: np.ndarray) -> str:
-    return hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()

@@ -8,7 +8,7 @@ tokeniser, which needs Java; the rule here differs from it in little more than "
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -29,6 +29,13 @@ def tokenise(caption: str) -> list[str]:
     A hyphen or an apostrophe within a word stays. All that reads the words of a caption, reads these.
     """
     return _WORD.findall(caption.lower())
+
+
+def find_grams(words: Texts) -> Iterator[tuple[str, ...]]:
+    """All runs of one to four words."""
+    return (
+        tuple(words[start : start + order]) for order in range(1, ORDERS + 1) for start in range(len(words) - order + 1)
+    )
 
 
 def caption_report(written: Texts, references: Sequence[Texts]) -> dict[str, float]:
@@ -167,9 +174,7 @@ def _corpus_bleu(words: Sequence[Texts], references: Sequence[Texts]) -> dict[st
 
 
 def _count_grams(words: Texts) -> Counter[tuple[str, ...]]:
-    return Counter(
-        tuple(words[start : start + order]) for order in range(1, ORDERS + 1) for start in range(len(words) - order + 1)
-    )
+    return Counter(find_grams(words))
 
 
 def _common_length(words: Texts, others: Texts) -> int:

@@ -15,8 +15,9 @@ from apps.forecasting.linear import Linear, best_share, fit_linear
 from apps.forecasting.paths import fit_memory, sample_paths
 from apps.forecasting.scaling import Scales
 from apps.forecasting.windows import Addresses, Arrays, Frame, Windows
+from common.config import Runtime
 from common.errors import UserError
-from common.litert import Runtime, choose_runtime, load_exported
+from common.litert import choose_runtime, load_exported
 from common.model_folder import ModelFolder, load_model
 
 APP = "forecasting"

@@ -13,9 +13,8 @@ from apps.forecasting.config import MOST_STEPS, DataSettings, merge_data_setting
 from apps.forecasting.data import Panel, load_panel
 from apps.forecasting.forecaster import Forecast, Forecaster
 from common import cli
-from common.config import InferSettings, parse_settings
+from common.config import RuntimeInferSettings, parse_settings
 from common.errors import UserError
-from common.litert import Runtime
 from common.sources import Source
 from common.verbs import print_answers
 
@@ -23,7 +22,7 @@ PROG = "python -m apps.forecasting.infer"
 _SHOWN = 6
 
 
-class ForecastingInferSettings(DataSettings, InferSettings):
+class ForecastingInferSettings(DataSettings, RuntimeInferSettings):
     """Says how series go on: those of a table, or numbers in arguments or lines of standard input."""
 
     values: tuple[str, ...] = Field(
@@ -31,9 +30,6 @@ class ForecastingInferSettings(DataSettings, InferSettings):
     )
     data: str | None = Field(None, description="sample, tfds:NAME or a path of a CSV or TSV, plain or .gz")
     model: Path = Field(Path("saved_models/forecasting-global"), description="model folder")
-    runtime: Runtime = Field(
-        "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
-    )
     horizon: int | None = Field(
         None, gt=0, le=MOST_STEPS, description="steps to forecast; those of the training if not given"
     )

@@ -11,7 +11,8 @@ from apps.sentiment.config import SentimentSettings
 from apps.sentiment.data import check_text, encode, shorten
 from apps.sentiment.explain import WordShare, explain
 from common.batching import pad, token_batches
-from common.litert import Runtime, choose_runtime, load_exported
+from common.config import Runtime
+from common.litert import choose_runtime, load_exported
 from common.metrics import softmax
 from common.model_folder import ModelFolder, load_model
 from common.text import Tokeniser

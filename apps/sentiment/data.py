@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,9 @@ from apps.sentiment.config import DataSettings, SentimentSettings
 from apps.sentiment.sample import generate_sample
 from common.batching import pad, token_batches, turn
 from common.errors import UserError
-from common.sources import SPLITS, Source, find_file, find_split, is_held_out, open_tfds, prepare_tfds
+from common.sources import SPLITS, Source, find_file, find_split, is_held_out, load_parts, open_tfds, prepare_tfds
 from common.tables import check_columns, read_table
-from common.text import Tokeniser, normalise
+from common.text import Tokeniser, check_characters, normalise
 
 ENDINGS = (".tsv", ".csv", ".jsonl")
 MOST_CHARACTERS = 100_000
@@ -76,16 +76,7 @@ class TrainingData:
         Raises:
             UserError: something is missing or wrong, or there is but one label.
         """
-        sources = [Source.parse(text) for text in settings.data]
-        train, held_out = (
-            [load_corpus(source, split, settings) for source in sources] for split in ("train", "validation")
-        )
-        # Two folders may share their last name, and figures go by names.
-        if len({corpus.name for corpus in train}) < len(sources):
-            train, held_out = (
-                [replace(corpus, name=str(source)) for corpus, source in zip(corpora, sources, strict=True)]
-                for corpora in (train, held_out)
-            )
+        train, held_out = load_parts(settings.data, lambda source, split: load_corpus(source, split, settings))
         labels = sorted({label for corpus in train for label in corpus.labels})
         if len(labels) < 2:
             raise UserError(f"--data {settings.data[0]}: all labels are {labels[0]!r}; two or more are needed")
@@ -127,11 +118,7 @@ def check_text(text: str, where: str) -> str:
         raise UserError(
             f"{where}: the text has {len(text):,} characters, at most {MOST_CHARACTERS:,} are read; split it"
         )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        # Bytes of the command line that are not UTF-8, or half a character in JSON.
-        raise UserError(f"{where}: not UTF-8 ({error.reason} at character {error.start + 1})") from error
+    check_characters(text, where)
     text = normalise(text)
     if not text:
         raise UserError(f"{where}: the text is empty")

@@ -11,7 +11,7 @@ from common import cli
 from common.backend import keras, ops
 from common.batching import pad
 from common.config import parse_settings
-from common.export import ExportSettings, Plan, Samples, Signature, finish_export
+from common.export import ExportSettings, Plan, Samples, Signature, finish_export, labels_file
 from common.litert import Arrays
 from common.model_folder import ModelFolder, load_model
 from common.sources import read_lines
@@ -59,7 +59,7 @@ def plan_export(saved: ModelFolder) -> Plan:
         text_signature(saved, network),
         reference,
         Samples(raw, {"text": raw[0]["text"][:1]}, "probabilities", has_labels=True),
-        {"labels.txt": "".join(f"{label}\n" for label in labels).encode()},
+        labels_file(labels),
     )
 
 
@@ -81,8 +81,6 @@ def arrays_signature(saved: ModelFolder, network: keras.Model) -> Signature:
 
 def text_signature(saved: ModelFolder, network: keras.Model) -> Signature:
     """Texts `(batch,)` -> label, probability and probabilities; normalised, tokenised and shortened in the graph."""
-    import tensorflow as tf
-
     from common import saved_model
 
     tokeniser = saved_model.build_tokeniser(saved.files[TOKENISER])
@@ -92,13 +90,7 @@ def text_signature(saved: ModelFolder, network: keras.Model) -> Signature:
     def answer(text):
         rows = tokeniser.tokenize(saved_model.normalise(text))
         token_ids, truncated = saved_model.shorten(rows, most, most // 4)
-        probabilities = classify(token_ids)["probabilities"]
-        return {
-            "label": tf.gather(tf.constant(labels), tf.argmax(probabilities, axis=-1)),
-            "probability": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-            "truncated": truncated,
-        }
+        return saved_model.name_labels(classify(token_ids)["probabilities"], labels) | {"truncated": truncated}
 
     meaning = {
         "text": "string (batch,), UTF-8",

@@ -6,22 +6,18 @@ from pydantic import Field
 
 from apps.sentiment.classifier import Prediction, SentimentClassifier
 from common import cli, terminal
-from common.config import InferSettings, parse_settings
-from common.litert import Runtime
+from common.config import RuntimeInferSettings, parse_settings
 from common.verbs import print_answers
 
 PROG = "python -m apps.sentiment.infer"
 
 
-class SentimentInferSettings(InferSettings):
+class SentimentInferSettings(RuntimeInferSettings):
     """Labels texts: arguments, lines of a file, or lines of standard input."""
 
     texts: tuple[str, ...] = Field((), description="texts to label", json_schema_extra={"positional": True})
     model: Path = Field(Path("saved_models/sentiment"), description="model folder")
     file: Path | None = Field(None, description="file with a text a line, plain, .gz or .xz")
-    runtime: Runtime = Field(
-        "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
-    )
     explain: bool = Field(False, description="show what each word did to the probability")
 
 

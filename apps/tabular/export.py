@@ -11,7 +11,7 @@ from apps.tabular.predictor import APP, TabularPredictor, build_network
 from common import cli
 from common.backend import keras, ops
 from common.config import parse_settings
-from common.export import ExportSettings, Plan, Samples, Signature, finish_export
+from common.export import ExportSettings, Plan, Samples, Signature, finish_export, labels_file
 from common.litert import Arrays
 from common.model_folder import ModelFolder, load_model
 
@@ -42,7 +42,7 @@ def plan_export(saved: ModelFolder) -> Plan:
         frame = pd.DataFrame({name: arrays[names[name]] for name in columns.names})
         return {answer: predictor.answers(predictor.columns.encode(frame, "samples"))}
 
-    companions = {"labels.txt": "".join(f"{label}\n" for label in target.labels).encode()} if target.labels else {}
+    companions = labels_file(target.labels) if target.labels else {}
     first = {name: array[:1] for name, array in arrays[0].items()}, {name: array[:1] for name, array in raw[0].items()}
     return Plan(
         saved,
@@ -82,7 +82,7 @@ def arrays_signature(predictor: TabularPredictor, network: keras.Model) -> Signa
 
 def columns_signature(predictor: TabularPredictor, network: keras.Model) -> Signature:
     """A column an input -> label, probability and probabilities, or value and the ends of its interval."""
-    import tensorflow as tf
+    from common.saved_model import name_labels
 
     columns, names = predictor.columns, input_names(predictor.columns)
     run = arrays_signature(predictor, network).function
@@ -92,9 +92,7 @@ def columns_signature(predictor: TabularPredictor, network: keras.Model) -> Sign
         if not columns.target.labels:
             value, half = found["value"], predictor.half_width
             return {"value": value} | ({} if half is None else {"low": value - half, "high": value + half})
-        probabilities = found["probabilities"]
-        label = tf.gather(tf.constant(list(columns.target.labels)), tf.argmax(probabilities, axis=-1))
-        return {"label": label, "probability": tf.reduce_max(probabilities, axis=-1), "probabilities": probabilities}
+        return name_labels(found["probabilities"], columns.target.labels)
 
     kinds = {one.name: "float64" for one in columns.numbers} | {one.name: "string" for one in columns.categories}
     missing = {"float64": "NaN", "string": "an empty text"}

@@ -10,15 +10,14 @@ from apps.tabular.columns import Columns
 from apps.tabular.data import read_frame
 from apps.tabular.predictor import Estimate, Prediction, TabularPredictor
 from common import cli
-from common.config import InferSettings, parse_settings
+from common.config import RuntimeInferSettings, parse_settings
 from common.errors import UserError
-from common.litert import Runtime
 from common.verbs import print_answers
 
 PROG = "python -m apps.tabular.infer"
 
 
-class TabularInferSettings(InferSettings):
+class TabularInferSettings(RuntimeInferSettings):
     """Predicts a class or a number for each row: of a table, of arguments, or of lines of standard input."""
 
     rows: tuple[str, ...] = Field(
@@ -27,9 +26,6 @@ class TabularInferSettings(InferSettings):
     row: tuple[str, ...] = Field((), description="a row written likewise; may be given several times")
     file: Path | None = Field(None, description="CSV, TSV or JSON lines, plain, .gz or .xz")
     model: Path = Field(Path("saved_models/tabular"), description="model folder")
-    runtime: Runtime = Field(
-        "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
-    )
 
 
 SETTINGS = TabularInferSettings

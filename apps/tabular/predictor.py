@@ -10,8 +10,9 @@ import pandas as pd
 
 from apps.tabular.columns import UNKNOWN, Arrays, Columns
 from apps.tabular.config import TabularSettings
+from common.config import Runtime
 from common.errors import UserError
-from common.litert import Runtime, choose_runtime, load_exported
+from common.litert import choose_runtime, load_exported
 from common.metrics import classification_report, fit_temperature, regression_report, softmax
 from common.model_folder import ModelFolder, load_model
 

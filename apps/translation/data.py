@@ -13,7 +13,7 @@ from common.batching import pad, token_batches, turn
 from common.errors import UserError
 from common.sources import SPLITS, Source, find_file, find_split, is_held_out, open_tfds, prepare_tfds, read_lines
 from common.tables import check_columns, read_table
-from common.text import Tokeniser
+from common.text import Tokeniser, check_characters
 
 MOST_WORDS = 1000
 _TABLES = (".tsv", ".csv", ".jsonl")
@@ -101,10 +101,7 @@ def check_sentence(text: str, where: str) -> str:
     Raises:
         UserError: it is empty, longer than any sentence, or not made of characters.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{where}: not UTF-8 ({error.reason} at character {error.start + 1})") from error
+    check_characters(text, where)
     words = text.split()
     if not words:
         raise UserError(f"{where}: the sentence is empty")
