@@ -90,13 +90,14 @@ class Tokeniser:
         return [Piece(piece.id, int(characters[piece.begin]), int(characters[piece.end])) for piece in found]
 
 
-def fit_tokeniser(texts: Iterable[str], vocabulary_size: int, fold_case: bool) -> Tokeniser:
-    """Trains a unigram model (Kudo, 2018) on texts of the train split.
+def fit_tokeniser(texts: Iterable[str], vocabulary_size: int, fold_case: bool, whole_words: bool = False) -> Tokeniser:
+    """Trains a unigram model (Kudo, 2018) on texts of the train split, or counts their words.
 
     Args:
         texts: normalised texts.
         vocabulary_size: at most so many pieces; a small corpus gets fewer.
         fold_case: whether capital letters are the same as small ones.
+        whole_words: pieces are what stands between spaces, the commonest of them, and all else is UNKNOWN.
 
     Raises:
         UserError: there is no text to learn from, or it has more characters than `vocabulary_size`.
@@ -107,7 +108,7 @@ def fit_tokeniser(texts: Iterable[str], vocabulary_size: int, fold_case: bool) -
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=rows,
             model_writer=model,
-            model_type="unigram",
+            model_type="word" if whole_words else "unigram",
             vocab_size=vocabulary_size,
             hard_vocab_limit=False,
             normalization_rule_name="nmt_nfkc_cf" if fold_case else "nmt_nfkc",

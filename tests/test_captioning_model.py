@@ -14,10 +14,11 @@ from common.text import END, PADDING, START
 SIZES = {"units": 8, "embedding": 4, "attention_units": 6, "encoder_channels": 8, "picture_size": 32}
 PLACES, CHANNELS, VOCABULARY = 6, 5, 20
 FORMS = [
-    ("attention", "additive", "lstm"),
-    ("attention", "multiplicative", "simple_rnn"),
-    ("plain", "additive", "lstm"),
-    ("plain", "additive", "simple_rnn"),
+    ("attention", "additive", "lstm", 2),
+    ("attention", "multiplicative", "simple_rnn", 2),
+    ("attention", "additive", "lstm", 1),
+    ("plain", "additive", "lstm", 1),
+    ("plain", "additive", "simple_rnn", 1),
 ]
 # Three captions of one picture, two of the other.
 CAPTIONS = [[[5, 6, 7], [8, 9], [5, 5, 6, 10]], [[11, 6], [7, 8, 9]]]
@@ -39,9 +40,9 @@ def token_ids():
     return pad_captions([[np.array([START, *caption, END]) for caption in some] for some in CAPTIONS])
 
 
-@pytest.mark.parametrize(("decoder", "attention", "backbone"), FORMS)
-def test_step_by_step_is_what_was_trained_at_once(decoder, attention, backbone):
-    model, pictures, ids = build(decoder, attention, backbone), features(), token_ids()[..., :-1]
+@pytest.mark.parametrize(("decoder", "attention", "backbone", "looks"), FORMS)
+def test_step_by_step_is_what_was_trained_at_once(decoder, attention, backbone, looks):
+    model, pictures, ids = build(decoder, attention, backbone, looks=looks), features(), token_ids()[..., :-1]
     expected = ops.convert_to_numpy(ops.log_softmax(model({"pictures": pictures, "token_ids": ids})))
     # Each caption of a picture is a hypothesis of its own.
     step, state = model.begin(ops.convert_to_tensor(pictures), beam=ids.shape[1])
@@ -50,10 +51,10 @@ def test_step_by_step_is_what_was_trained_at_once(decoder, attention, backbone):
         np.testing.assert_allclose(ops.convert_to_numpy(found), expected[:, :, place], atol=1e-5)
 
 
-@pytest.mark.parametrize(("decoder", "attention", "backbone"), FORMS)
+@pytest.mark.parametrize(("decoder", "attention", "backbone", "looks"), FORMS)
 @pytest.mark.parametrize("encoder", ["mobilenet_v2", "small"])
-def test_every_weight_is_trained(decoder, attention, backbone, encoder):
-    model, ids = build(decoder, attention, backbone, encoder), token_ids()
+def test_every_weight_is_trained(decoder, attention, backbone, looks, encoder):
+    model, ids = build(decoder, attention, backbone, encoder, looks=looks), token_ids()
     drawn = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     pictures = drawn if encoder == "small" else features()
     before = [ops.convert_to_numpy(variable) for variable in model.trainable_variables]

@@ -47,9 +47,15 @@ class NetworkSettings(Settings):
     units: int = Field(512, gt=0, description="size of these layers, and of what a place is projected to")
     attention: Literal["additive", "multiplicative"] = Field("additive", description="how places are weighed")
     attention_units: int = Field(256, gt=0, description="size of additive attention")
+    looks: int = Field(2, ge=1, le=2, description="how often the decoder looks at the picture for each word")
     embedding: int = Field(256, gt=0, description="size of the vector of a sub-word")
-    vocabulary: int = Field(3000, ge=50, description="sub-words, at most")
-    most_pieces: int = Field(40, ge=4, description="sub-words of a caption, at most, in training and in writing")
+    words: Literal["whole", "pieces"] = Field(
+        "whole", description="written word by word, rare ones never; or in sub-words, which spell any word"
+    )
+    vocabulary: int = Field(3000, ge=50, description="words or sub-words, at most")
+    most_pieces: int = Field(
+        40, ge=4, description="words or sub-words of a caption, at most, in training and in writing"
+    )
 
 
 class CaptioningSettings(DataSettings, EncoderFiles, NetworkSettings, AppTrainingSettings):

@@ -16,12 +16,12 @@ class SeenPicture(NamedTuple):
     Attributes:
         places: `(pictures, places, units)`.
         summary: their mean, `(pictures, units)`.
-        keys: what attention holds its queries against; None without attention.
+        keys: what each attention holds its queries against; none without attention.
     """
 
     places: Tensor
     summary: Tensor
-    keys: Tensor | None
+    keys: tuple[Tensor, ...] = ()
 
 
 class PlainDecoder(keras.layers.Layer):
@@ -53,7 +53,7 @@ class PlainDecoder(keras.layers.Layer):
 
     def look_at(self, places: Tensor) -> SeenPicture:
         """Places `(pictures, places, units)`, as the decoder uses them."""
-        return SeenPicture(places, ops.mean(places, axis=1), None)
+        return SeenPicture(places, ops.mean(places, axis=1))
 
     def start(self, picture: SeenPicture) -> State:
         """The state after the picture and before the first word: arrays `(pictures, units)`."""
@@ -79,13 +79,15 @@ class AttentionDecoder(keras.layers.Layer):
 
     The first reads the words written and the mean of the places; all its steps look at the places in one product,
     without a loop around the attention; a gate closes on what is seen where the next word needs no picture (Xu et al.,
-    2015, https://arxiv.org/abs/1502.03044, here a gate for each feature); the second reads both.
+    2015, https://arxiv.org/abs/1502.03044, here a gate for each feature); the second reads both. The first knows what
+    was written but not what was seen, so the second may look again: at the other of two things, say.
 
     Args:
         kind: of the recurrent layers, `lstm` or `simple_rnn`.
         units: of each.
         attention: one of `ATTENTIONS`.
         attention_units: of the additive form.
+        looks: how often each step looks, once or twice.
         size: features that come out.
         dropout: share of features dropped between the layers.
     """
@@ -93,13 +95,21 @@ class AttentionDecoder(keras.layers.Layer):
     can_look = True
 
     def __init__(
-        self, kind: str, units: int, attention: str, attention_units: int, size: int, dropout: float, **arguments: Any
+        self,
+        kind: str,
+        units: int,
+        attention: str,
+        attention_units: int,
+        looks: int,
+        size: int,
+        dropout: float,
+        **arguments: Any,
     ):
         super().__init__(**arguments)
         self.units, self.size = units, size
         self.layers = [RECURRENT[kind](units, name=f"layer_{level}") for level in range(2)]
-        self.attention = Attention(attention, attention_units, name="attention")
-        self.gate = keras.layers.Dense(units, activation="sigmoid", name="gate")
+        self.attentions = [Attention(attention, attention_units, name=f"attention_{look}") for look in range(looks)]
+        self.gates = [keras.layers.Dense(units, activation="sigmoid", name=f"gate_{look}") for look in range(looks)]
         self.dropout = keras.layers.Dropout(dropout)
         self.begin = keras.layers.Dense(2 * units, activation="tanh", name="begin")
         self.join = keras.layers.Dense(size, activation="tanh", name="join")
@@ -109,14 +119,16 @@ class AttentionDecoder(keras.layers.Layer):
         hidden, both = (batch, time, self.units), (batch, time, self.units + places_shape[-1])
         self.layers[0].build((batch, time, size + places_shape[-1]))
         self.layers[1].build(both)
-        self.attention.build(hidden, places_shape)
-        self.gate.build(hidden)
+        for attention, gate in zip(self.attentions, self.gates, strict=True):
+            attention.build(hidden, places_shape)
+            gate.build(hidden)
         self.begin.build((places_shape[0], places_shape[-1]))
         self.join.build(both)
 
     def look_at(self, places: Tensor) -> SeenPicture:
         """Places `(pictures, places, units)`, as the decoder uses them."""
-        return SeenPicture(places, ops.mean(places, axis=1), self.attention.keys(places))
+        keys = tuple(attention.keys(places) for attention in self.attentions)
+        return SeenPicture(places, ops.mean(places, axis=1), keys)
 
     def start(self, picture: SeenPicture) -> State:
         """The state of each layer before the first word, from the mean of the places: arrays `(pictures, units)`."""
@@ -127,7 +139,7 @@ class AttentionDecoder(keras.layers.Layer):
         ]
 
     def call(self, embedded: Tensor, picture: SeenPicture, training: bool = False) -> tuple[Tensor, Tensor]:
-        """As in `PlainDecoder`, and weights float32 `(pictures, captions, time, places)`, which sum to one."""
+        """As in `PlainDecoder`, and weights of the last look: float32 `(pictures, captions, time, places)`, sum one."""
         captions, time = ops.shape(embedded)[1], ops.shape(embedded)[2]
         states = [_for_each(state, captions) for state in self.start(picture)]
         summary = ops.broadcast_to(picture.summary[:, None, None], (*ops.shape(embedded)[:3], self.units))
@@ -135,11 +147,14 @@ class AttentionDecoder(keras.layers.Layer):
         first, _ = self.layers[0](given, initial_state=states[0])
         first = self.dropout(first, training=training)
         # All captions of a picture look at it together.
-        queries = ops.reshape(first, (-1, captions * time, self.units))
-        seen, weights = self._look(queries, picture)
-        seen = ops.reshape(seen, (-1, time, self.units))
-        second, _ = self.layers[1](ops.concatenate([first, seen], axis=-1), initial_state=states[1])
+        together, apart = (-1, captions * time, self.units), (-1, time, self.units)
+        seen, weights = self._look(0, ops.reshape(first, together), picture)
+        given = ops.concatenate([first, ops.reshape(seen, apart)], axis=-1)
+        second, _ = self.layers[1](given, initial_state=states[1])
         second = self.dropout(second, training=training)
+        if len(self.attentions) > 1:
+            seen, weights = self._look(1, ops.reshape(second, together), picture)
+        seen = ops.reshape(seen, apart)
         features = self.join(ops.concatenate([second, seen], axis=-1))
         weights = ops.reshape(weights, (-1, captions, time, ops.shape(weights)[-1]))
         return _as_captions(features, captions), weights
@@ -148,15 +163,17 @@ class AttentionDecoder(keras.layers.Layer):
         """As in `PlainDecoder`."""
         summary = ops.broadcast_to(picture.summary[:, None], (*ops.shape(embedded)[:2], self.units))
         first, next_first = self.layers[0].step(ops.concatenate([embedded, summary], axis=-1), state[0])
-        seen, _ = self._look(first, picture)
+        seen, _ = self._look(0, first, picture)
         second, next_second = self.layers[1].step(ops.concatenate([first, seen], axis=-1), state[1])
+        if len(self.attentions) > 1:
+            seen, _ = self._look(1, second, picture)
         return self.join(ops.concatenate([second, seen], axis=-1)), [next_first, next_second]
 
-    def _look(self, queries: Tensor, picture: SeenPicture) -> tuple[Tensor, Tensor]:
+    def _look(self, look: int, queries: Tensor, picture: SeenPicture) -> tuple[Tensor, Tensor]:
         """Queries `(pictures, queries, units)` -> what they see, gated, `(pictures, queries, units)`; the weights."""
         everywhere = ops.ones(ops.shape(picture.places)[:2], "bool")
-        seen, weights = self.attention(queries, picture.places, everywhere, picture.keys)
-        return self.gate(queries) * seen, weights
+        seen, weights = self.attentions[look](queries, picture.places, everywhere, picture.keys[look])
+        return self.gates[look](queries) * seen, weights
 
 
 def _as_rows(array: Tensor) -> Tensor:

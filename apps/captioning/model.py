@@ -73,7 +73,7 @@ class Captioner(keras.Model):
         if settings.decoder == "plain":
             self.decoder = PlainDecoder(settings.backbone, settings.units, **common)
         else:
-            form = settings.attention, settings.attention_units
+            form = settings.attention, settings.attention_units, settings.looks
             self.decoder = AttentionDecoder(settings.backbone, settings.units, *form, **common)
 
     @property

@@ -86,7 +86,9 @@ def start_from(settings: CaptioningSettings, data: TrainingData) -> Start:
         check_encoder(encoder, saved, settings.encoder_weights)
         return Start(encoder, Tokeniser(saved.files[TOKENISER]), dict(saved.weights))
     texts = [as_text(caption) for part in data.train for some in part.captions for caption in some]
-    return Start(encoder, fit_tokeniser(texts, settings.vocabulary, fold_case=True), {})
+    return Start(
+        encoder, fit_tokeniser(texts, settings.vocabulary, fold_case=True, whole_words=settings.words == "whole"), {}
+    )
 
 
 def encode_pictures(
