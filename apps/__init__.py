@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 from types import ModuleType
 
-APPS = ("sentiment", "tabular", "translation", "forecasting")
+APPS = ("sentiment", "tabular", "translation", "forecasting", "captioning")
 LABS = ("gradient_lab",)
 
 

@@ -29,6 +29,20 @@ class SmoothedCrossentropy(keras.losses.Loss):
         return ops.sum(losses) / ops.maximum(count, 1.0)
 
 
+class WeightedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of token ids, each times the weight that comes with it, which may be negative; their sum.
+
+    With rewards as weights its gradient is that of REINFORCE (Williams, 1992).
+    """
+
+    def __init__(self, name: str = "weighted_crossentropy"):
+        super().__init__(name=name, reduction="sum")
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Token ids `(..., time)` and logits `(..., time, vocabulary)` -> losses `(..., time)`."""
+        return token_losses(y_true, y_pred)
+
+
 def token_losses(token_ids: Tensor, logits: Tensor, smoothing: float = 0.0) -> Tensor:
     """The cross-entropy of each token in float32, zero at padding.
 

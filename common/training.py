@@ -54,6 +54,7 @@ class Task:
         evaluate: figures on the part held out.
         metric: which of these figures chooses the best epoch.
         higher_is_better: which way it is better.
+        from_weights: whether batches depend on the weights at the start of their epoch; a run then resumes from there.
     """
 
     model: keras.Model
@@ -62,6 +63,7 @@ class Task:
     evaluate: Callable[[keras.Model], dict[str, float]]
     metric: str
     higher_is_better: bool = True
+    from_weights: bool = False
 
 
 def train(task: Task, settings: TrainingSettings, work: Path) -> list[Row]:
@@ -222,7 +224,7 @@ class _Watch(keras.callbacks.Callback):
         self._bar.update()
         # After the last step the epoch's figures come first; its checkpoint follows them.
         due = time.perf_counter() - self._last_save >= self._run.settings.checkpoint_seconds
-        if due and state.step < self._steps:
+        if due and state.step < self._steps and not self._run.task.from_weights:
             self._run.save()
             self._last_save = time.perf_counter()
 

@@ -10,7 +10,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from apps import APPS
-from tests.kit import Outcome, run_app
+from tests.kit import ROOT, Outcome, run_app
+
+DRAWINGS = ROOT / "apps" / "captioning" / "samples"
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Journey:
         spoil: flags that keep it from learning anything.
         questions: two inputs, each an argument or a line.
         figure: one that `train` and `evaluate` measure on the same part of the sample.
+        data: a sample that is read in seconds.
     """
 
     train: tuple[str, ...]
     spoil: tuple[str, ...]
     questions: tuple[str, str]
     figure: str
+    data: str = "sample"
 
 
 def row_of_the_sample(index: int) -> str:
@@ -65,6 +69,16 @@ JOURNEYS = {
         questions=(numbers_of_a_sine(24), numbers_of_a_sine(12)),
         figure="mase",
     ),
+    "captioning": Journey(
+        train=(
+            *("--encoder=small", "--picture-size=32", "--encoder-channels=8", "--units=8", "--embedding=8"),
+            *("--batch-pictures=64", "--epochs=1"),
+        ),
+        spoil=("--learning-rate=1e-9",),
+        questions=tuple(str(DRAWINGS / f"{name}.png") for name in ("dog_catches_ball", "cat_under_tree")),
+        figure="cider",
+        data="sample:alone",
+    ),
 }
 
 
@@ -82,7 +96,7 @@ def journey(app) -> Journey:
 def training(app, journey, tmp_path_factory) -> tuple[Path, Outcome]:
     """A model folder, alone in its folder, and how its training ended."""
     model = tmp_path_factory.mktemp(app) / "model"
-    flags = ("--data=sample", "--precision=float32", *journey.train)
+    flags = (f"--data={journey.data}", "--precision=float32", *journey.train)
     return model, run_app(f"apps.{app}.train", "--out", model, *flags)
 
 
@@ -137,7 +151,7 @@ def test_infer_answers_lines_of_standard_input_as_it_does_arguments(app, model, 
 def test_evaluate_measures_what_the_training_measured(model, journey):
     """The model read from its folder has on the held-out part of the sample the figures it was stored with."""
     [stored] = json.loads((model / "metrics.json").read_text())
-    flags = ("--data=sample", "--split", stored["split"], "--precision=float32", "--json")
+    flags = ("--data", journey.data, "--split", stored["split"], "--precision=float32", "--json")
     outcome = run_app("apps", "evaluate", model, *flags)
     assert outcome.status == 0, outcome.stderr
     measured = json.loads(outcome.stdout)
@@ -154,7 +168,7 @@ def test_list_shows_the_model_with_its_app_and_figures(app, model):
 
 
 def test_a_network_below_its_baseline_fails_if_asked_to(app, journey, tmp_path):
-    flags = ("--data=sample", *journey.train, *journey.spoil, "--fail-below-baseline")
+    flags = ("--data", journey.data, *journey.train, *journey.spoil, "--fail-below-baseline")
     outcome = run_app(f"apps.{app}.train", "--out", tmp_path / "model", *flags)
     assert outcome.status == 1
     assert outcome.stderr.splitlines()[-1].startswith("error: a baseline is at least as good as the network")

@@ -12,9 +12,12 @@ from apps.captioning.config import CaptioningSettings
 from apps.captioning.data import CaptionedPictures
 from apps.captioning.encoders import Pixels
 from apps.captioning.examples import EpochBatches, Examples, as_text
+from apps.captioning.metrics import CiderScorer
 from apps.captioning.model import build_model
 from apps.captioning.network import KerasNetwork
 from apps.captioning.plots import plot_glances
+from apps.captioning.rewards import RewardedBatches
+from common.batching import pad
 from common.errors import UserError
 from common.model_folder import ModelFolder
 from common.text import END, PADDING, START, fit_tokeniser
@@ -132,7 +135,7 @@ def test_batches_hold_every_caption_once_beside_its_picture(tokeniser):
     captions = [CAPTIONS[: 1 + index % 3] for index in range(10)]
     encoded = np.arange(10.0)[:, None, None] * np.ones((1, 2, 3))
     examples = Examples.encode(corpus(captions), encoded, None, tokeniser, most_pieces=40)
-    batches = EpochBatches([examples], 4, seed=1, epoch=0)
+    batches = EpochBatches([examples], 4, 0, seed=1, epoch=0)
     assert len(batches) == 3
     seen = {}
     for index in range(3):
@@ -145,14 +148,64 @@ def test_batches_hold_every_caption_once_beside_its_picture(tokeniser):
             seen[int(picture[0, 0])] = [tokeniser.decode(row) for row in rows]
     assert seen == dict(enumerate(captions))
     order = [int(picture[0, 0]) for index in range(3) for picture in batches[index][0]["pictures"]]
-    other = EpochBatches([examples], 4, seed=1, epoch=1)
+    other = EpochBatches([examples], 4, 0, seed=1, epoch=1)
     assert order != [int(picture[0, 0]) for index in range(3) for picture in other[index][0]["pictures"]]
+
+
+def test_some_captions_of_each_picture_are_drawn_anew_for_each_epoch(tokeniser):
+    examples = Examples.encode(
+        corpus([CAPTIONS, CAPTIONS[:1]]), np.arange(2.0)[:, None, None], None, tokeniser, most_pieces=40
+    )
+    seen = set()
+    for epoch in range(8):
+        batches = EpochBatches([examples], 2, 2, seed=1, epoch=epoch)
+        inputs, written = batches[0]
+        np.testing.assert_array_equal(written, batches[0][1])
+        counts = written.any(axis=-1).sum(axis=-1)
+        assert list(counts) == [1 if picture.item() else 2 for picture in inputs["pictures"]]
+        seen.add(frozenset(tokeniser.decode(row) for row in written[counts.argmax()]))
+    assert set.union(*map(set, seen)) == set(CAPTIONS) and len(seen) > 1
+
+
+class Parrot:
+    """A network that writes the same captions for every picture; its last hypothesis is none."""
+
+    can_look = False
+
+    def __init__(self, captions, tokeniser):
+        self.rows = pad([row[1:] for row in tokeniser.encode(captions)])
+
+    def search(self, pictures, limits, beam, length_penalty, n_best):
+        rows = np.vstack([self.rows, np.zeros_like(self.rows[:1])])
+        scores = np.r_[-np.arange(1.0, 1 + len(self.rows)), -1e9]
+        return np.stack([rows] * len(pictures)), np.stack([scores] * len(pictures))
+
+
+def test_own_captions_count_by_how_much_more_people_agree_with_them_than_with_the_others(tokeniser):
+    own, encoded = ["a brown dog", "a brown dog runs on the grass", "a house"], np.arange(5.0)[:, None, None]
+    pictures = corpus([["a brown dog runs on the grass", "a brown dog runs"], *[["a house in the snow"]] * 4])
+    examples = Examples.encode(pictures, encoded, None, tokeniser, most_pieces=40)
+    captioner = ImageCaptioner(Parrot(own, tokeniser), Pixels(SIDE), tokeniser, 40)
+    scorer = CiderScorer(pictures.captions, with_end=True)
+    settings = CaptioningSettings(batch_pictures=5, own_captions=4)
+    batches = RewardedBatches(captioner, [pictures], [examples], [scorer], settings, epoch=0)
+    inputs, written, weights = batches[0]
+    assert (inputs["token_ids"][..., 0] == START).all()
+    np.testing.assert_array_equal(inputs["token_ids"][..., 1:], written[..., :-1])
+    assert (weights[written == PADDING] == 0).all() and weights.dtype == np.float32
+    shares = weights[..., 0]
+    # The fourth hypothesis is no caption.
+    assert (shares[:, 3] == 0).all()
+    np.testing.assert_allclose(shares.sum(axis=1), 0, atol=1e-6)
+    [dog] = np.flatnonzero(inputs["pictures"][:, 0, 0] == 0)
+    assert list(shares[dog, :3].argsort()) == [2, 0, 1]
+    assert all(row[:3].argmax() == 2 for index, row in enumerate(shares) if index != dog)
 
 
 def test_about_half_of_the_pictures_are_mirrored_where_they_may_be(tokeniser):
     encoded = np.zeros((400, 1, 1))
     examples = Examples.encode(corpus([CAPTIONS] * 400), encoded, encoded + 1, tokeniser, most_pieces=40)
-    batches = EpochBatches([examples], 400, seed=1, epoch=0)
+    batches = EpochBatches([examples], 400, 0, seed=1, epoch=0)
     assert 0.4 < batches[0][0]["pictures"].mean() < 0.6
 
 

@@ -267,7 +267,7 @@ def test_the_sample_is_drawn_when_it_is_read():
     assert len(set(test.names + load("sample", "validation").names)) == 1000
     with pytest.raises(UserError, match="--split dev: the sample has train"):
         load("sample", "dev")
-    with pytest.raises(UserError, match="--data sample:other: this app has one sample"):
+    with pytest.raises(UserError, match="--data sample:other: there is no such sample; there are sample and"):
         load("sample:other")
 
 

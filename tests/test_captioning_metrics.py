@@ -146,3 +146,12 @@ def test_a_caption_without_words_scores_nothing():
 def test_what_cannot_be_compared_is_refused(written, references):
     with pytest.raises(ValueError, match="one caption and at least one reference for each picture"):
         caption_report(written, references)
+
+
+def test_a_caption_that_breaks_off_is_worth_less_where_its_end_counts():
+    references = [["a dog on the grass"], ["a man in the snow"], ["a cat on the roof"]]
+    written = ["a dog on the", *references[0]]
+    scorers = [CiderScorer(references, with_end) for with_end in (False, True)]
+    broken, whole = np.transpose([scorer.score(written, references[:1] * 2) for scorer in scorers])
+    assert broken[1] < broken[0] - 1
+    assert whole == pytest.approx([10, 10])

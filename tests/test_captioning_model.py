@@ -54,12 +54,14 @@ def test_step_by_step_is_what_was_trained_at_once(decoder, attention, backbone, 
 @pytest.mark.parametrize(("decoder", "attention", "backbone", "looks"), FORMS)
 @pytest.mark.parametrize("encoder", ["mobilenet_v2", "small"])
 def test_every_weight_is_trained(decoder, attention, backbone, looks, encoder):
-    model, ids = build(decoder, attention, backbone, encoder, looks=looks), token_ids()
+    model, ids = build(decoder, attention, backbone, encoder, looks=looks, name_words=0.5), token_ids()
     drawn = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     pictures = drawn if encoder == "small" else features()
     before = [ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     model.compile("adam", SmoothedCrossentropy(0.1))
-    model.train_on_batch({"pictures": pictures, "token_ids": ids[..., :-1]}, ids[..., 1:])
+    # What adds to a picture's features begins at zero, and what is below it learns from the second step on.
+    for _ in range(2):
+        model.train_on_batch({"pictures": pictures, "token_ids": ids[..., :-1]}, ids[..., 1:])
     still = [
         variable.path
         for variable, value in zip(model.trainable_variables, before, strict=True)
@@ -104,6 +106,20 @@ def test_the_doubly_stochastic_term_is_what_the_paper_says():
             weights = ops.convert_to_numpy(plain.attend(picture[None], read[None]))[0]
             errors.append(np.mean((1 - weights.sum(axis=0)) ** 2))
     np.testing.assert_allclose(losses[1] - losses[0], 2.0 * np.mean(errors), rtol=1e-4)
+
+
+def test_naming_is_judged_by_the_best_place_for_each_word():
+    silent = {"dropout": 0, "feature_dropout": 0, "embedding_dropout": 0}
+    model, pictures, ids = build(name_words=2.0, **silent), features(), token_ids()[..., :-1]
+    model({"pictures": pictures, "token_ids": ids}, training=True)
+    [loss] = model.losses
+    logits = ops.convert_to_numpy(model.naming(model.look_at(pictures).places)).max(axis=1)
+    is_there = np.array([np.isin(np.arange(VOCABULARY), row) for row in ids.reshape(2, -1)])
+    shares = 1 / (1 + np.exp(-logits))
+    errors = -np.log(np.where(is_there, shares, 1 - shares))
+    assert float(loss) == pytest.approx(2.0 * errors.sum() / is_there.sum(), rel=1e-4)
+    model({"pictures": pictures, "token_ids": ids})
+    assert model.losses == []
 
 
 def test_beam_one_is_the_greedy_loop():

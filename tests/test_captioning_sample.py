@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from apps.captioning.metrics import tokenise
 from apps.captioning.sample import (
-    SPLITS,
+    SAMPLES,
     Scene,
     captions,
     draw,
@@ -23,6 +24,7 @@ from apps.captioning.sample import (
 )
 from apps.captioning.scenes import ANIMALS, CAPTIONS, CLOTH_COLOURS, GROUNDS, SKIES, THINGS, Figure, contents
 from common.errors import UserError
+from tests.kit import ROOT
 
 SCENES = generate_scenes(400, seed=3)
 DOG = Figure("dog", "brown")
@@ -45,11 +47,16 @@ def test_there_are_some_hundred_thousand_scenes_and_everything_is_found_among_fe
     assert len({scene.relation for scene in SCENES}) == 10
 
 
-def test_the_parts_of_the_sample_and_the_demo_share_no_scene():
-    parts = {split: [replace(scene, seed=0) for scene in split_scenes(split)] for split in SPLITS}
-    assert {split: len(part) for split, part in parts.items()} == {"train": 6000, "validation": 500, "test": 500}
+@pytest.mark.parametrize(("name", "sizes"), [("sample", (6000, 500, 500)), ("alone", (1200, 150, 150))])
+def test_the_parts_of_a_sample_and_the_demo_share_no_scene(name, sizes):
+    parts = {split: [replace(scene, seed=0) for scene in split_scenes(split, name)] for split in SAMPLES[name]}
+    assert {split: len(part) for split, part in parts.items()} == dict(zip(parts, sizes, strict=True))
     everything = [scene for part in parts.values() for scene in part] + list(sample_scenes().values())
-    assert len(set(everything)) == len(everything) == 7000 + len(sample_scenes())
+    assert len(set(everything)) == len(everything) == sum(sizes) + len(sample_scenes())
+    assert all(scene.relation == "alone" for scene in split_scenes("train", "alone"))
+
+
+def test_what_the_demo_shows_is_never_drawn():
     many = {replace(scene, seed=0) for scene in generate_scenes(30_000, seed=2)}
     assert not many & set(sample_scenes().values())
     with pytest.raises(UserError, match="--split dev: the sample has train, validation, test"):
@@ -243,3 +250,12 @@ def test_drawing_is_quick():
     for scene in SCENES[:100]:
         draw(scene)
     assert (time.process_time() - start) / 100 < 0.02
+
+
+def test_the_sample_pictures_are_those_of_the_demo():
+    """Drawn by this code, at 256 pixels a side."""
+    folder = ROOT / "apps" / "captioning" / "samples"
+    assert {path.stem for path in folder.iterdir()} == set(sample_scenes())
+    for name, scene in sample_scenes().items():
+        with Image.open(folder / f"{name}.png") as picture:
+            np.testing.assert_allclose(np.asarray(picture), np.asarray(draw(scene, 256)), atol=3)

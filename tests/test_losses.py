@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from common.losses import SmoothedCrossentropy, token_losses
+from common.losses import SmoothedCrossentropy, WeightedCrossentropy, token_losses
 from common.text import PADDING
 
 RNG = np.random.default_rng(0)
@@ -35,3 +35,13 @@ def test_a_model_is_trained_on_the_same_number():
 
 def test_a_batch_of_padding_costs_nothing():
     assert float(SmoothedCrossentropy()(np.zeros((2, 3), np.int32), LOGITS)) == 0
+
+
+def test_weights_may_pull_or_push():
+    weights = np.array([[0.5, -1.0, 0.0], [2.0, 9.0, 9.0]], np.float32)
+    expected = (weights * by_definition(0.0)).sum()
+    assert float(WeightedCrossentropy()(TOKEN_IDS, LOGITS, sample_weight=weights)) == pytest.approx(expected, rel=1e-5)
+    model = keras.Sequential([keras.Input((3, 5)), keras.layers.Identity()])
+    model.compile(loss=WeightedCrossentropy())
+    found = model.evaluate(LOGITS, TOKEN_IDS, sample_weight=weights, verbose=0)
+    assert found == pytest.approx(expected, rel=1e-5)

@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -286,6 +287,42 @@ def test_a_run_stopped_in_its_evaluation_and_resumed_ends_as_one_left_alone(tmp_
     with pytest.raises(KeyboardInterrupt):
         train(build_task(dropout=0.5, evaluate=stop), THOROUGH, tmp_path)
     check_resumed(tmp_path, left_alone)
+
+
+class Own:
+    """Batches whose targets depend on the weights at the time when the first of them is asked for."""
+
+    def __init__(self, model: keras.Model, epoch: int):
+        self.model, self.rows, self.batches = model, lines(epoch), []
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not self.batches:
+            slopes = SLOPES + 0.1 * self.model.get_weights()[0]
+            self.batches = [(features, features @ slopes) for features, _ in self.rows]
+        return self.batches[index]
+
+
+def build_own_task() -> Task:
+    task = build_task(dropout=0.5, from_weights=True)
+    return replace(task, batches=lambda epoch: Own(task.model, epoch))
+
+
+# Without checkpoints in mid-epoch, what is written is: the start, the best weights, the log, the epoch's end, ...
+@pytest.mark.parametrize("write", [2, 3, 5])
+def test_a_run_whose_batches_depend_on_the_weights_is_resumed_at_the_start_of_an_epoch(tmp_path, monkeypatch, write):
+    alone, stopped, again = (build_own_task() for _ in range(3))
+    rows = train(alone, THOROUGH, tmp_path / "alone")
+    with monkeypatch.context() as patch:
+        fail_at(patch, write, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            train(stopped, THOROUGH, tmp_path / "stopped")
+    assert load_checkpoint(tmp_path / "stopped" / "checkpoint.npz", stopped.model).step == 0
+    resumed = train(again, THOROUGH.model_copy(update={"resume": True}), tmp_path / "stopped")
+    assert figures(resumed) == figures(rows)
+    np.testing.assert_array_equal(weights_of(again.model), weights_of(alone.model))
 
 
 @pytest.mark.parametrize(("write", "step"), [(2, 1), (3, 2), (4, 2), (5, 2)])

@@ -66,12 +66,23 @@ class CaptioningSettings(DataSettings, EncoderFiles, NetworkSettings, AppTrainin
         description="sample, tfds:NAME or a path, @WEIGHT for its share of an epoch; may be given several times",
     )
     pretrain: Path | None = Field(None, description="begin from the model in this folder, of the same settings")
-    batch_pictures: int = Field(32, gt=0, description="pictures in a batch, each with all its captions")
+    batch_pictures: int = Field(32, gt=0, description="pictures in a batch")
+    batch_captions: int = Field(0, ge=0, description="captions of each picture in a batch, by chance; 0: all it has")
+    own_captions: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="learn from so many captions that it writes itself for each picture, rewarded by CIDEr-D; needs "
+        "--pretrain; 0: from the references",
+    )
     mirrored: bool = Field(False, description="learn from mirror images too; not where captions tell left from right")
     feature_dropout: float = Field(0.3, ge=0, lt=1, description="share of a pretrained encoder's channels dropped")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped between layers")
     embedding_dropout: float = Field(0.1, ge=0, lt=1, description="share of embedding channels dropped")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share taken from the true sub-word")
+    name_words: float = Field(
+        0.0, ge=0, description="weight of telling which words the captions have from single places, for a small encoder"
+    )
     look_everywhere: float = Field(
         0.0, ge=0, description="weight of the doubly stochastic term: all places looked at equally over a caption"
     )

@@ -120,9 +120,7 @@ def check_caption(caption: Any, where: str) -> str:
 
 
 def _read_sample(source: Source, split: str, settings: DataSettings) -> CaptionedPictures:
-    if source.name != "sample":
-        raise UserError(f"--data {source}: this app has one sample; write --data sample")
-    scenes = split_scenes(split)
+    scenes = split_scenes(split, source.name)
     names = [f"{split}-{number:04}" for number in range(len(scenes))]
     captions = list(map(sample_captions, scenes))
     return CaptionedPictures(source.label, split, names, captions, lambda index: draw(scenes[index]))

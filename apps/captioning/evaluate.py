@@ -94,7 +94,7 @@ def measure(
 
 def find_scenes(source: Source, split: str) -> list[Scene] | None:
     """What the pictures of the sample show; None of other sources."""
-    return split_scenes(split) if source.kind == "sample" else None
+    return split_scenes(split, source.name) if source.kind == "sample" else None
 
 
 def true_share(written: Sequence[str], scenes: Sequence[Scene] | None) -> dict[str, float]:

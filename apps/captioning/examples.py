@@ -72,18 +72,19 @@ def pad_captions(captions: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 class EpochBatches:
-    """The batches of one epoch: pictures of all sets in a shuffled order, each with all its captions.
+    """The batches of one epoch: pictures of all sets in a shuffled order, each with some or all of its captions.
 
     Each set gives `weight` times its size. Where mirror images are learnt from, a picture is one or itself by chance.
 
     Args:
         examples: all sets.
         batch_pictures: pictures of a batch.
+        batch_captions: captions of each, drawn by chance; 0 for all.
         seed: of the order and of the chance.
         epoch: its number; the same number gives the same batches.
     """
 
-    def __init__(self, examples: Sequence[Examples], batch_pictures: int, seed: int, epoch: int):
+    def __init__(self, examples: Sequence[Examples], batch_pictures: int, batch_captions: int, seed: int, epoch: int):
         chosen = [
             (number, part.rows[place])
             for number, part in enumerate(examples)
@@ -92,17 +93,32 @@ class EpochBatches:
         rng = np.random.default_rng((seed, epoch))
         self._order = [chosen[index] for index in rng.permutation(len(chosen))]
         self._turned = rng.random(len(chosen)) < 0.5
-        self._examples, self._batch_pictures = examples, batch_pictures
+        self._examples, self._batch_pictures, self._batch_captions = examples, batch_pictures, batch_captions
+        self._seed = (seed, epoch)
 
     def __len__(self) -> int:
         return -(-len(self._order) // self._batch_pictures)
 
     def __getitem__(self, index: int) -> tuple[dict, np.ndarray]:
-        chosen = slice(index * self._batch_pictures, (index + 1) * self._batch_pictures)
-        some, turned = self._order[chosen], self._turned[chosen]
-        pictures = np.stack([self._picture(*place, bool(turn)) for place, turn in zip(some, turned, strict=True)])
-        token_ids = pad_captions([self._examples[number].token_ids[row] for number, row in some])
-        return {"token_ids": token_ids[..., :-1], "pictures": pictures}, token_ids[..., 1:]
+        token_ids = pad_captions(self._captions(index))
+        return {"token_ids": token_ids[..., :-1], "pictures": self._stack(index)}, token_ids[..., 1:]
+
+    def _places(self, index: int) -> list[tuple[int, int]]:
+        """The pictures of a batch, each as its set and its row there."""
+        return self._order[index * self._batch_pictures : (index + 1) * self._batch_pictures]
+
+    def _stack(self, index: int) -> np.ndarray:
+        """What the encoder gave of the pictures of a batch."""
+        places = self._places(index)
+        turned = self._turned[index * self._batch_pictures :][: len(places)]
+        return np.stack([self._picture(*place, bool(turn)) for place, turn in zip(places, turned, strict=True)])
+
+    def _captions(self, index: int) -> list[list[np.ndarray]]:
+        captions = [self._examples[number].token_ids[row] for number, row in self._places(index)]
+        if not self._batch_captions:
+            return captions
+        rng = np.random.default_rng((*self._seed, index))
+        return [[theirs[one] for one in rng.permutation(len(theirs))[: self._batch_captions]] for theirs in captions]
 
     def _picture(self, number: int, row: int, is_turned: bool) -> np.ndarray:
         part = self._examples[number]

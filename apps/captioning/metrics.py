@@ -100,15 +100,17 @@ class CiderScorer:
     with counts clipped to the reference's, times exp(-d^2 / 72) for a difference of d words.
     """
 
-    def __init__(self, references: Sequence[Texts]):
+    def __init__(self, references: Sequence[Texts], with_end: bool = False):
         """Counts in how many pictures each n-gram stands.
 
         Args:
             references: captions of each picture.
+            with_end: whether the end of a caption counts as a word; who is rewarded without it learns to break off.
         """
+        self._end = ["."] if with_end else []
         pictures: Counter[tuple[str, ...]] = Counter()
         for captions in references:
-            pictures.update({gram for caption in captions for gram in _count_grams(tokenise(caption))})
+            pictures.update({gram for caption in captions for gram in _count_grams(self._words(caption))})
         self._rarest = math.log(max(len(references), 1))
         self._rarity = {gram: self._rarest - math.log(count) for gram, count in pictures.items()}
 
@@ -129,8 +131,11 @@ class CiderScorer:
         pairs = zip(written, references, strict=True)
         return np.array([fmean(_similarity(vector(text), vector(one)) for one in theirs) for text, theirs in pairs])
 
+    def _words(self, caption: str) -> list[str]:
+        return tokenise(caption) + self._end
+
     def _vector(self, caption: str) -> "_Vector":
-        words = tokenise(caption)
+        words = self._words(caption)
         weights: list[dict[tuple[str, ...], float]] = [{} for _ in range(ORDERS)]
         for gram, count in _count_grams(words).items():
             weights[len(gram) - 1][gram] = count * self._rarity.get(gram, self._rarest)

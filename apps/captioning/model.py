@@ -11,8 +11,33 @@ from common.text import END, PADDING
 Tensor = Any
 
 
+class Residual(keras.layers.Layer):
+    """Two convolutions whose outcome is added to their input (He et al., 2016, https://arxiv.org/abs/1603.05027).
+
+    The second begins at zero, so that deep stacks train without normalisation (Zhang et al., 2019,
+    https://arxiv.org/abs/1901.09321).
+
+    Args:
+        channels: of the input and of the output.
+    """
+
+    def __init__(self, channels: int, **arguments: Any):
+        super().__init__(**arguments)
+        options = {"padding": "same", "kernel_initializer": "he_normal"}
+        self.first = keras.layers.Conv2D(channels, 3, name="first", **options)
+        self.second = keras.layers.Conv2D(channels, 3, name="second", **(options | {"kernel_initializer": "zeros"}))
+
+    def build(self, features_shape: tuple[int | None, ...]) -> None:
+        self.first.build(features_shape)
+        self.second.build(features_shape)
+
+    def call(self, features: Tensor) -> Tensor:
+        """Features `(pictures, rows, columns, channels)` -> the same shape."""
+        return features + self.second(ops.relu(self.first(ops.relu(features))))
+
+
 class SmallEncoder(keras.layers.Layer):
-    """A convolutional network for drawings and small pictures: four layers that halve, then two that add.
+    """A residual network for drawings and small pictures: four layers that halve, and more work at each size.
 
     It has no batch normalisation, so that what it does in training is what it does afterwards.
 
@@ -22,27 +47,30 @@ class SmallEncoder(keras.layers.Layer):
 
     def __init__(self, channels: int, **arguments: Any):
         super().__init__(**arguments)
-        options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+        options = {"padding": "same", "kernel_initializer": "he_normal"}
         widths = (channels // 4, channels // 2, channels, channels)
         self.halving = [
             keras.layers.Conv2D(width, 3, 2, name=f"halving_{level}", **options) for level, width in enumerate(widths)
         ]
-        self.adding = [keras.layers.Conv2D(channels, 3, name=f"adding_{level}", **options) for level in range(2)]
+        # None at half the size, where it would cost most and see least.
+        self.residual = [Residual(width, name=f"residual_{level}") for level, width in enumerate(widths) if level]
 
     def build(self, pictures_shape: tuple[int | None, ...]) -> None:
-        for layer in (*self.halving, *self.adding):
-            layer.build(pictures_shape)
-            pictures_shape = layer.compute_output_shape(pictures_shape)
-        _, rows, columns, self.channels = pictures_shape
+        shape = pictures_shape
+        for halving, residual in zip(self.halving, (None, *self.residual), strict=True):
+            halving.build(shape)
+            shape = halving.compute_output_shape(shape)
+            if residual:
+                residual.build(shape)
+        _, rows, columns, self.channels = shape
         self.places = rows * columns
 
     def call(self, pixels: Tensor) -> Tensor:
         """Pixels from 0 to 255 `(pictures, size, size, 3)` -> features `(pictures, places, channels)`."""
         features = ops.cast(pixels, self.compute_dtype) / 127.5 - 1
-        for layer in self.halving:
-            features = layer(features)
-        for layer in self.adding:
-            features = features + layer(features)
+        for halving, residual in zip(self.halving, (None, *self.residual), strict=True):
+            features = halving(features)
+            features = ops.relu(residual(features) if residual else features)
         return ops.reshape(features, (-1, self.places, self.channels))
 
 
@@ -63,6 +91,8 @@ class Captioner(keras.Model):
         # By channel: what is not known of one place is known of none.
         self.channel_dropout = layers.Dropout(settings.feature_dropout, noise_shape=(None, 1, None))
         self.project = layers.Dense(settings.units, activation="relu", name="project")
+        self.name_words = settings.name_words
+        self.naming = layers.Dense(vocabulary_size, name="naming") if settings.name_words else None
         # A vector about as long as that of a word in a common corpus, so that the table can give logits as well.
         table = keras.initializers.RandomNormal(stddev=size**-0.5)
         self.embedding = layers.Embedding(vocabulary_size, size, table, name="embedding")
@@ -92,6 +122,8 @@ class Captioner(keras.Model):
         self.project.build((batch, places, channels))
         # Features alone do not tell left from right.
         self.place = self.add_weight((places, self.project.units), "zeros", name="place")
+        if self.naming:
+            self.naming.build((batch, places, self.project.units))
         self.embedding.build((batch, time))
         self.decoder.build((batch, time, self.embedding.output_dim), (batch, places, self.project.units))
         self.output_bias = self.add_weight((self.vocabulary_size,), "zeros", name="output_bias")
@@ -108,8 +140,10 @@ class Captioner(keras.Model):
         Returns:
             `(pictures, captions, time, vocabulary)`.
         """
-        token_ids = inputs["token_ids"]
-        features, weights = self._decode(token_ids, self.look_at(inputs["pictures"], training), training)
+        token_ids, picture = inputs["token_ids"], self.look_at(inputs["pictures"], training)
+        if training and self.naming:
+            self.add_loss(self.name_words * _naming_loss(self.naming(picture.places), token_ids))
+        features, weights = self._decode(token_ids, picture, training)
         if training and self.look_everywhere and weights is not None:
             self.add_loss(self.look_everywhere * _unevenness(weights, token_ids))
         return self._logits(self.dropout(features, training=training))
@@ -153,6 +187,19 @@ class Captioner(keras.Model):
         """Features `(..., embedding)` -> logits `(..., vocabulary)`, by the words' own vectors (Press & Wolf, 2017)."""
         table = ops.cast(self.embedding.embeddings, features.dtype)
         return ops.matmul(features, ops.transpose(table)) + ops.cast(self.output_bias, features.dtype)
+
+
+def _naming_loss(logits: Tensor, token_ids: Tensor) -> Tensor:
+    """How badly the best place for each word tells whether any caption of its picture has the word (Fang et al., 2015,
+    https://arxiv.org/abs/1411.4952): the binary cross-entropy of all words, for each word that is there.
+
+    Args:
+        logits: of each word at each place, `(pictures, places, vocabulary)`.
+        token_ids: `(pictures, captions, time)`.
+    """
+    logits = ops.cast(ops.max(logits, axis=1), "float32")
+    is_there = ops.max(ops.one_hot(token_ids, logits.shape[-1], dtype="float32"), axis=(1, 2))
+    return ops.sum(ops.softplus(logits) - is_there * logits) / ops.sum(is_there)
 
 
 def _unevenness(weights: Tensor, token_ids: Tensor) -> Tensor:

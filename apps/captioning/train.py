@@ -1,8 +1,9 @@
 """Trains a captioner: data, features, tokeniser, network, training, figures, baselines, model folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from apps.captioning.encoders import Encoder, load_encoder
 from apps.captioning.evaluate import NAMES, find_scenes, measure
 from apps.captioning.examples import EpochBatches, Examples, as_text
 from apps.captioning.features import cache_folder, load_features
-from apps.captioning.metrics import caption_report
+from apps.captioning.metrics import CiderScorer, caption_report
 from apps.captioning.network import KerasNetwork
+from apps.captioning.rewards import RewardedBatches
 from common import cli
 from common.card import build_card
 from common.config import parse_settings
@@ -25,6 +27,9 @@ from common.model_folder import ModelFolder, check_out, load_model
 from common.sources import Source
 from common.text import Tokeniser, fit_tokeniser
 from common.verbs import finish_training
+
+if TYPE_CHECKING:
+    from common.training import Task
 
 PROG = "python -m apps.captioning.train"
 SETTINGS = CaptioningSettings
@@ -50,7 +55,7 @@ def main(arguments: list[str]) -> None:
     encoded = [encode_pictures(settings, pictures, start.encoder) for pictures in data.train]
     held_out = [(pictures, encode_pictures(settings, pictures, start.encoder)) for pictures in data.held_out]
     examples = encode_examples(settings, data, start, encoded)
-    captioner, weights, log = train_network(settings, start, examples, held_out, work)
+    captioner, weights, log = train_network(settings, data, start, examples, held_out, work)
     command, baselines = cli.as_command(PROG, arguments), fit_baselines(data.train, encoded)
     scenes = [find_scenes(Source.parse(text), "validation") for text in settings.data]
     entries = [
@@ -76,8 +81,10 @@ def start_from(settings: CaptioningSettings, data: TrainingData) -> Start:
     """The encoder; and a tokeniser fitted on the train part, or tokeniser and weights of `--pretrain`.
 
     Raises:
-        UserError: there are no weights for the encoder, or the model to begin from had another.
+        UserError: there are no weights for the encoder, or the model to begin from had another, or is needed.
     """
+    if settings.own_captions and not settings.pretrain:
+        raise UserError("--own-captions: an untrained network writes nothing worth a reward; add --pretrain MODEL")
     encoder = load_encoder(settings.encoder, settings.encoder_weights, settings.picture_size)
     if settings.pretrain:
         saved = load_model(settings.pretrain, APP)
@@ -114,6 +121,7 @@ def encode_examples(
 
 def train_network(
     settings: CaptioningSettings,
+    data: TrainingData,
     start: Start,
     examples: Sequence[Examples],
     held_out: Sequence[tuple[CaptionedPictures, np.ndarray]],
@@ -123,8 +131,7 @@ def train_network(
     from apps.captioning.model import build_model
     from common.backend import keras, use_precision
     from common.checkpoint import assign_by_path, weights_by_path
-    from common.losses import SmoothedCrossentropy
-    from common.training import Task, train
+    from common.training import train
 
     use_precision(settings.precision)
     keras.utils.set_random_seed(settings.seed)
@@ -136,12 +143,31 @@ def train_network(
         parts = [greedy_figures(captioner, *part) for part in held_out]
         return {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
 
-    def batches(epoch: int) -> EpochBatches:
-        return EpochBatches(examples, settings.batch_pictures, settings.seed, epoch)
-
-    loss = SmoothedCrossentropy(settings.label_smoothing)
-    log = train(Task(model, loss, batches, evaluate, "cider"), settings, work)
+    log = train(make_task(settings, data, examples, captioner, evaluate), settings, work)
     return captioner, weights_by_path(model), log
+
+
+def make_task(
+    settings: CaptioningSettings,
+    data: TrainingData,
+    examples: Sequence[Examples],
+    captioner: ImageCaptioner,
+    evaluate: Callable[[Any], dict[str, float]],
+) -> "Task":
+    """What is learnt: the references, or with `own_captions` which of its own captions agree with them best."""
+    from common.losses import SmoothedCrossentropy, WeightedCrossentropy
+    from common.training import Task
+
+    model = captioner.network.model
+    if not settings.own_captions:
+        loss, sizes = SmoothedCrossentropy(settings.label_smoothing), (settings.batch_pictures, settings.batch_captions)
+        return Task(model, loss, lambda epoch: EpochBatches(examples, *sizes, settings.seed, epoch), evaluate, "cider")
+    scorers = [CiderScorer(pictures.captions, with_end=True) for pictures in data.train]
+
+    def batches(epoch: int) -> RewardedBatches:
+        return RewardedBatches(captioner, data.train, examples, scorers, settings, epoch)
+
+    return Task(model, WeightedCrossentropy(), batches, evaluate, "cider", from_weights=True)
 
 
 def greedy_figures(captioner: ImageCaptioner, pictures: CaptionedPictures, encoded: np.ndarray) -> dict[str, float]:
