@@ -122,6 +122,22 @@ def test_naming_is_judged_by_the_best_place_for_each_word():
     assert model.losses == []
 
 
+def test_pictures_are_shaken_in_training_alone():
+    silent = {"dropout": 0, "embedding_dropout": 0}
+    model = build(encoder="small", shake=0.2, **silent)
+    pictures = np.zeros((2, 32, 32, 3), np.uint8)
+    pictures[:, 12:20, 12:20] = 255
+
+    def look(pictures, training):
+        return ops.convert_to_numpy(model.look_at(pictures, training).places)
+
+    np.testing.assert_array_equal(look(pictures, training=False), look(pictures, training=False))
+    assert np.abs(look(pictures, training=True) - look(pictures, training=False)).max() > 1e-3
+    # What comes in at an edge is what stood there.
+    plain = np.full_like(pictures, 90)
+    np.testing.assert_allclose(look(plain, training=True), look(plain, training=False), atol=1e-4)
+
+
 def test_beam_one_is_the_greedy_loop():
     model, pictures = build(), features(4)
     network, limits = KerasNetwork(model), np.full(4, 9, np.int32)

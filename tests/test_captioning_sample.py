@@ -13,7 +13,7 @@ from PIL import Image
 
 from apps.captioning.metrics import tokenise
 from apps.captioning.sample import (
-    SAMPLES,
+    SPLITS,
     Scene,
     captions,
     draw,
@@ -47,9 +47,9 @@ def test_there_are_some_hundred_thousand_scenes_and_everything_is_found_among_fe
     assert len({scene.relation for scene in SCENES}) == 10
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("sample", (6000, 500, 500)), ("alone", (1200, 150, 150))])
+@pytest.mark.parametrize(("name", "sizes"), [("sample", (12_000, 500, 500)), ("alone", (1200, 150, 150))])
 def test_the_parts_of_a_sample_and_the_demo_share_no_scene(name, sizes):
-    parts = {split: [replace(scene, seed=0) for scene in split_scenes(split, name)] for split in SAMPLES[name]}
+    parts = {split: [replace(scene, seed=0) for scene in split_scenes(split, name)] for split in SPLITS}
     assert {split: len(part) for split, part in parts.items()} == dict(zip(parts, sizes, strict=True))
     everything = [scene for part in parts.values() for scene in part] + list(sample_scenes().values())
     assert len(set(everything)) == len(everything) == sum(sizes) + len(sample_scenes())

@@ -28,6 +28,8 @@ SMALL = {
     "embedding-dropout": 0.1,
     "label-smoothing": 0.0,
     "look-everywhere": 0.1,
+    "name-words": 0.1,
+    "shake": 0.05,
     "learning-rate": 0.01,
     "clip-at": 5,
     "precision": "float32",

@@ -80,6 +80,9 @@ class CaptioningSettings(DataSettings, EncoderFiles, NetworkSettings, AppTrainin
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped between layers")
     embedding_dropout: float = Field(0.1, ge=0, lt=1, description="share of embedding channels dropped")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share taken from the true sub-word")
+    shake: float = Field(
+        0.0, ge=0, le=0.5, description="share of its size by which a picture is moved and zoomed, for the small encoder"
+    )
     name_words: float = Field(
         0.0, ge=0, description="weight of telling which words the captions have from single places, for a small encoder"
     )

@@ -88,6 +88,10 @@ class Captioner(keras.Model):
         self.look_everywhere = settings.look_everywhere
         size, layers = settings.embedding, keras.layers
         self.encoder = SmallEncoder(settings.encoder_channels, name="encoder") if settings.encoder == SMALL else None
+        self.shaking = [
+            layer(settings.shake, settings.shake, fill_mode="nearest")
+            for layer in (layers.RandomTranslation, layers.RandomZoom)
+        ]
         # By channel: what is not known of one place is known of none.
         self.channel_dropout = layers.Dropout(settings.feature_dropout, noise_shape=(None, 1, None))
         self.project = layers.Dense(settings.units, activation="relu", name="project")
@@ -157,12 +161,19 @@ class Captioner(keras.Model):
         # Batches from `tf.data` come without their sizes.
         pictures = ops.reshape(pictures, (-1, *self.picture_shape))
         if self.encoder is not None:
-            features = self.encoder(pictures)
+            features = self.encoder(self._shake(pictures) if training else pictures)
         else:
             features = self.channel_dropout(ops.cast(pictures, self.compute_dtype), training=training)
         places = self.project(features)
         places = self.dropout(places + ops.cast(self.place, places.dtype), training=training)
         return self.decoder.look_at(places)
+
+    def _shake(self, pixels: Tensor) -> Tensor:
+        """Each picture moved and zoomed a little, by chance."""
+        pixels = ops.cast(pixels, "float32")
+        for layer in self.shaking:
+            pixels = layer(pixels, training=True)
+        return pixels
 
     def begin(self, pictures: Tensor, beam: int) -> tuple[Step, Any]:
         """A step function over pictures, and its first state, for `beam` hypotheses each."""

@@ -5,19 +5,23 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from apps.captioning.drawing import draw
 from apps.captioning.scenes import GROUNDS, SKIES, Figure, Scene, captions, contents, is_true
 from common.errors import UserError
 
-__all__ = ["SAMPLES", "Scene", "captions", "draw", "generate_scenes", "is_true", "sample_scenes", "split_scenes"]
+__all__ = [
+    "SPLITS",
+    "Scene",
+    "captions",
+    "draw",
+    "generate_scenes",
+    "is_true",
+    "sample_scenes",
+    "split_scenes",
+]
 
-# The splits of each sample, cut from one list. `sample:alone` has nothing but single figures and is learnt in minutes.
-SAMPLES = {
-    "sample": {"train": slice(0, 6000), "validation": slice(6000, 6500), "test": slice(6500, 7000)},
-    "alone": {"train": slice(0, 1200), "validation": slice(1200, 1350), "test": slice(1350, 1500)},
-}
 # Families of scenes by how often they are drawn; some have few members, and pairs have nearly all.
 _SHARES = {
     "alone": 12,
@@ -30,6 +34,42 @@ _SHARES = {
     "riding": 6,
     "catching": 8,
     "kicking": 5,
+}
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A list of scenes, and which of them are not learnt from.
+
+    Attributes:
+        count: scenes, all of different content.
+        held_out: how many are validation, and how many test.
+        first: where they begin in the list.
+        shares: how often the scenes of each family are drawn.
+    """
+
+    count: int
+    held_out: int
+    first: int
+    shares: Mapping[str, int]
+
+    def split(self, name: str) -> list[Scene]:
+        """The scenes of one of `SPLITS`."""
+        scenes = generate_scenes(self.count, 1, self.shares)
+        middle, end = self.first + self.held_out, self.first + 2 * self.held_out
+        parts = {
+            "train": scenes[: self.first] + scenes[end:],
+            "validation": scenes[self.first : middle],
+            "test": scenes[middle:end],
+        }
+        return parts[name]
+
+
+# `sample:alone` has nothing but single figures and is learnt in minutes.
+SAMPLES = {
+    "sample": Sample(13_000, held_out=500, first=6_000, shares=_SHARES),
+    "alone": Sample(1_500, held_out=150, first=1_200, shares={"alone": 1}),
 }
 _SCENES = {
     "dog_catches_ball": Scene(Figure("dog", "brown"), "catching", Figure("ball", "red"), "grass", "sun"),
@@ -71,11 +111,9 @@ def split_scenes(split: str, name: str = "sample") -> list[Scene]:
     """
     if name not in SAMPLES:
         raise UserError(f"--data sample:{name}: there is no such sample; there are sample and sample:alone")
-    splits = SAMPLES[name]
-    if split not in splits:
-        raise UserError(f"--split {split}: the sample has {', '.join(splits)}")
-    shares = _SHARES if name == "sample" else {"alone": 1}
-    return generate_scenes(max(part.stop for part in splits.values()), 1, shares)[splits[split]]
+    if split not in SPLITS:
+        raise UserError(f"--split {split}: the sample has {', '.join(SPLITS)}")
+    return SAMPLES[name].split(split)
 
 
 def sample_scenes() -> dict[str, Scene]:
