@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check clean
+.PHONY: help setup demo page test test-all check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -18,6 +18,9 @@ setup: $(STAMP) ## create .venv and install the apps and their tools; PYTHON=pyt
 
 demo: $(STAMP) ## every app answers on its samples
 	@$(RUN) -m apps demo
+
+page: $(STAMP) ## the same on a web page, http://127.0.0.1:7860; HOST=0.0.0.0 and PORT=8000 change that
+	@$(RUN) -m apps page $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: $(STAMP) ## the tests, without the slow ones
 	@$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
@@ -35,7 +38,7 @@ clean: ## remove .venv and what building and testing left; models and runs stay
 
 $(STAMP): setup.cfg pyproject.toml | $(RUN)
 	@echo "Installing into $(VENV): about 3 GB, a few minutes" >&2
-	@$(RUN) -m pip install --quiet --editable ".[dev]"
+	@$(RUN) -m pip install --quiet --editable ".[dev,page]"
 	@touch $@
 
 $(RUN):

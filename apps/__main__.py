@@ -1,5 +1,6 @@
 """`python -m apps VERB ...`, installed as `rnn-apps VERB ...`: what concerns all apps, or finds the app by itself."""
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,13 @@ class DemoSettings(Settings):
     """Has every app answer on its samples, from the shipped models."""
 
 
+class PageSettings(Settings):
+    """Shows every app on a web page of this machine; needs the extra `page`."""
+
+    host: str = Field("127.0.0.1", description="address to listen at; 0.0.0.0 lets others of the network in")
+    port: int = Field(7860, gt=0, lt=65536, description="port to listen at")
+
+
 def list_models(arguments: list[str]) -> None:
     settings = parse_settings(ListSettings, arguments, f"{PROG} list")
     models = collect(settings.models, APPS)
@@ -46,7 +54,9 @@ def export(arguments: list[str]) -> None:
 
 def demo(arguments: list[str]) -> None:
     parse_settings(DemoSettings, arguments, f"{PROG} demo")
-    for app in APPS + LABS:
+    for number, app in enumerate(APPS + LABS):
+        if number:
+            print()
         module = find_module(app, "demo")
         # A lab needs no model.
         if app in LABS or module.MODEL.is_dir():
@@ -55,11 +65,21 @@ def demo(arguments: list[str]) -> None:
             print(f"{app}: no trained model in {module.MODEL}; python -m apps.{app}.train makes one")
 
 
-COMMANDS: dict[str, type[Settings]] = {"list": ListSettings, "demo": DemoSettings}
+def page(arguments: list[str]) -> None:
+    settings = parse_settings(PageSettings, arguments, f"{PROG} page")
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError(f"{PROG} page: Gradio is not installed; make page, or python -m pip install -e '.[page]'")
+    from common.page import serve
+
+    serve([find_module(app, "page").TAB for app in APPS + LABS], settings.host, settings.port)
+
+
+COMMANDS: dict[str, type[Settings]] = {"list": ListSettings, "demo": DemoSettings, "page": PageSettings}
 VERBS: dict[str, Callable[[list[str]], None]] = {
     "list": list_models,
     "evaluate": evaluate,
     "demo": demo,
+    "page": page,
     "export": export,
 }
 

@@ -52,6 +52,12 @@ def with_figures(card: str, entries: Sequence[Mapping[str, Any]]) -> str:
     return f"{head}{mark}\n{_figures(entries)}\n{next_mark}{tail}"
 
 
+def section(card: str, title: str) -> str:
+    """What stands in a card under `## title`; "" if it has no such part."""
+    _, _, rest = card.partition(f"\n## {title}\n")
+    return rest.partition("\n## ")[0].strip()
+
+
 def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -94,14 +95,14 @@ def plot_confusion(matrix: ArrayLike, label_names: Sequence[str], path: Path) ->
     save_figure(figure, path)
 
 
-def plot_attention(weights: ArrayLike, columns: Sequence[str], rows: Sequence[str], path: Path) -> None:
+def plot_attention(weights: ArrayLike, columns: Sequence[str], rows: Sequence[str], target: Path | IO[bytes]) -> None:
     """Draws where a network looked: a row for each thing written, a column for each place, darker for more weight.
 
     Args:
         weights: `(rows, columns)`, each row of which sums to one.
         columns: names of the places looked at.
         rows: names of what was written.
-        path: the PNG to write.
+        target: the PNG to write, or a file that is open.
     """
     weights = np.asarray(weights)
     figure = Figure(figsize=(1.5 + 0.32 * len(columns), 1.2 + 0.26 * len(rows)), layout="constrained")
@@ -115,7 +116,7 @@ def plot_attention(weights: ArrayLike, columns: Sequence[str], rows: Sequence[st
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=60, ha="left", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
     axes.spines[:].set_visible(False)
-    save_figure(figure, path)
+    save_figure(figure, target)
 
 
 def plot_reliability(labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
@@ -229,6 +230,13 @@ def style_axes(axes: Axes, title: str = "") -> None:
     axes.yaxis.label.set_color(INK)
 
 
-def save_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
-    """Writes a figure as a PNG on white."""
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi, facecolor="white"))
+def save_figure(figure: Figure, target: Path | IO[bytes], dpi: int = 150) -> None:
+    """Writes a figure as a PNG on white, to a file that is whole or not there, or into what is open."""
+
+    def write(file: IO[bytes]) -> None:
+        figure.savefig(file, format="png", dpi=dpi, facecolor="white")
+
+    if isinstance(target, Path):
+        write_atomically(target, write)
+    else:
+        write(target)

@@ -1,6 +1,7 @@
 """Pictures of a caption: the photograph, and for each word where the network looked."""
 
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ _DARKEST = 0.2
 _DPI = 110
 
 
-def plot_glances(picture: Image.Image, glances: Glances, path: Path) -> None:
+def plot_glances(picture: Image.Image, glances: Glances, target: Path | IO[bytes]) -> None:
     """Draws the picture, and behind it a panel a word, bright where the network looked.
 
     Each panel is as bright as can be where its weight is greatest; the number beside the word is that weight.
@@ -25,9 +26,9 @@ def plot_glances(picture: Image.Image, glances: Glances, path: Path) -> None:
     Args:
         picture: RGB.
         glances: words and their weights.
-        path: the PNG to write.
+        target: the PNG to write, or a file that is open.
     """
-    pixels = _shrink(picture)
+    pixels = shrink(picture)
     panels = 1 + len(glances.words)
     columns = min(panels, _COLUMNS)
     rows = -(-panels // columns)
@@ -38,22 +39,27 @@ def plot_glances(picture: Image.Image, glances: Glances, path: Path) -> None:
         axes.set_axis_off()
     _draw(grid[0], pixels, "")
     for axes, word, weights in zip(grid[1:], glances.words, glances.weights, strict=False):
-        _draw(axes, pixels * _brightness(weights, pixels.shape[:2])[..., None], f"{word}  {weights.max():.0%}")
-    save_figure(figure, path, _DPI)
+        _draw(axes, darken(pixels, weights), f"{word}  {weights.max():.0%}")
+    save_figure(figure, target, _DPI)
 
 
-def _shrink(picture: Image.Image) -> np.ndarray:
+def shrink(picture: Image.Image) -> np.ndarray:
     """Pixels as float from 0 to 1 `(height, width, 3)`, its longer side of a panel's size."""
     scale = _SIDE / max(picture.size)
     size = tuple(max(round(side * scale), 1) for side in picture.size)
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC), np.float32) / 255
 
 
-def _brightness(weights: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Weights of the places, spread smoothly over the picture: from `_DARKEST` to 1, `(height, width)`."""
+def darken(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A picture that is as it was where the weight is greatest, and dark where there is none.
+
+    Args:
+        pixels: `(height, width, 3)`.
+        weights: of the places, `(rows, columns)`; they are spread smoothly over the picture.
+    """
     shares = Image.fromarray((weights / max(weights.max(), 1e-12)).astype(np.float32))
-    spread = np.asarray(shares.resize(shape[::-1], Image.Resampling.BICUBIC)).clip(0, 1)
-    return _DARKEST + (1 - _DARKEST) * spread
+    spread = np.asarray(shares.resize(pixels.shape[1::-1], Image.Resampling.BICUBIC)).clip(0, 1)
+    return pixels * (_DARKEST + (1 - _DARKEST) * spread)[..., None]
 
 
 def _draw(axes: Axes, pixels: np.ndarray, title: str) -> None:

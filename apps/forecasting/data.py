@@ -103,8 +103,8 @@ def load_panel(source: Source, settings: DataSettings | CovariateSettings, ahead
                 for number, (values, season) in enumerate(varied_series(), start=1)
             ],
         )
-    readers = {"sample": _read_sample, "tfds": _read_tfds, "path": _read_path}
-    frame = readers[source.kind](source.name, settings)
+    readers = {"sample": _read_sample, "tfds": _read_tfds, "path": read_path}
+    frame = readers[source.kind](source.name)
     return build_panel(frame, settings, f"--data {source}", source.label, ahead)
 
 
@@ -138,6 +138,22 @@ def build_panel(
     builder = _Builder(settings, time, targets, where, notes, ahead)
     series = [one for key, part in groups for one in builder.build(key, part)]
     return Panel(name, series, builder.frequency, notes)
+
+
+def read_path(name: str) -> pd.DataFrame:
+    """The cells of a CSV or TSV as text; where it has no header, its columns are called 1, 2, 3 ...
+
+    Raises:
+        UserError: the file is missing or damaged, or a row does not fit the header.
+    """
+    path, where = Path(name), f"--data {name}"
+    if not os.path.isfile(path):
+        raise UserError(f"{where}: there is no such file")
+    first = next(read_lines(path), "")
+    separator = "\t" if "\t" in first else ","
+    if all(_is_number(cell) for cell in first.split(separator)):
+        return _read_without_header(path, separator)
+    return pd.DataFrame([row for _, row in read_table(path, ())])
 
 
 class _Builder:
@@ -310,13 +326,13 @@ def _check_values(values: np.ndarray, target: str, where: str) -> None:
         )
 
 
-def _read_sample(name: str, settings: DataSettings) -> pd.DataFrame:
+def _read_sample(name: str) -> pd.DataFrame:
     if name != "sample":
         raise UserError(f"--data sample:{name}: there is no such set; write --data sample or sample:varied")
     return sample_table()
 
 
-def _read_tfds(name: str, settings: DataSettings) -> pd.DataFrame:
+def _read_tfds(name: str) -> pd.DataFrame:
     import tensorflow_datasets as tfds
 
     builder = open_tfds(name)
@@ -329,17 +345,6 @@ def _read_tfds(name: str, settings: DataSettings) -> pd.DataFrame:
     return pd.DataFrame(
         {column: cell.decode() if isinstance(cell, bytes) else cell for column, cell in row.items()} for row in rows
     )
-
-
-def _read_path(name: str, settings: DataSettings) -> pd.DataFrame:
-    path, where = Path(name), f"--data {name}"
-    if not os.path.isfile(path):
-        raise UserError(f"{where}: there is no such file")
-    first = next(read_lines(path), "")
-    separator = "\t" if "\t" in first else ","
-    if all(_is_number(cell) for cell in first.split(separator)):
-        return _read_without_header(path, separator)
-    return pd.DataFrame([row for _, row in read_table(path, ())])
 
 
 def _read_without_header(path: Path, separator: str) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from apps.forecasting.forecaster import Forecast
 from apps.forecasting.report import Cases
 from common.plots import BLUE, COLOURS, GREY, INK, ORANGE, save_figure, style_axes
 
-_PANELS = 8
-_DPI = 110
+PANELS = 8
+DPI = 110
 # The history shown is a few times as long as the forecast, so that the fan is seen.
 _HISTORY = 3
 _LEAST_HISTORY = 36
@@ -37,25 +37,32 @@ def plot_forecasts(
     Returns:
         The files written.
     """
+    paths = []
+    for start in range(0, len(forecasts), PANELS):
+        figure = draw_forecasts(panel, history, forecasts[start : start + PANELS], coverage)
+        paths.append(folder / ("forecast.png" if not start else f"forecast-{start // PANELS + 1}.png"))
+        save_figure(figure, paths[-1], DPI)
+    return paths
+
+
+def draw_forecasts(
+    panel: Panel, history: Panel, forecasts: Sequence[Forecast], coverage: float, columns: int = 2
+) -> Figure:
+    """A figure with a panel a forecast, of which there are at most `PANELS`; arguments as in `plot_forecasts`."""
     whole = {one.name: one for one in panel.series}
     shown = {one.name: one for one in history.series}
-    paths = []
-    for start in range(0, len(forecasts), _PANELS):
-        some = forecasts[start : start + _PANELS]
-        columns = 1 if len(some) == 1 else 2
-        rows = -(-len(some) // columns)
-        figure = Figure(figsize=(8.0 if columns == 1 else 11.0, 0.9 + 2.5 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, forecast in zip(grid, some, strict=False):
-            _draw(axes, whole[forecast.series], shown[forecast.series], panel, forecast, coverage)
-            style_axes(axes, forecast.series)
-        for axes in grid[len(some) :]:
-            axes.set_axis_off()
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, labelcolor=INK)
-        paths.append(folder / ("forecast.png" if not start else f"forecast-{start // _PANELS + 1}.png"))
-        save_figure(figure, paths[-1], _DPI)
-    return paths
+    columns = min(columns, len(forecasts))
+    rows = -(-len(forecasts) // columns)
+    figure = Figure(figsize=(8.0 if columns == 1 else 11.0, 0.9 + 2.5 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, forecast in zip(grid, forecasts, strict=False):
+        _draw(axes, whole[forecast.series], shown[forecast.series], panel, forecast, coverage)
+        style_axes(axes, forecast.series)
+    for axes in grid[len(forecasts) :]:
+        axes.set_axis_off()
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, labelcolor=INK)
+    return figure
 
 
 def _draw(axes: Axes, whole: Series, shown: Series, panel: Panel, forecast: Forecast, coverage: float) -> None:
@@ -135,4 +142,4 @@ def plot_errors(cases: Cases, path: Path) -> None:
     right.set(xlabel="steps ahead", ylim=(0, 1))
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     right.legend(frameon=False, fontsize=9, labelcolor=INK, ncols=2)
-    save_figure(figure, path, _DPI)
+    save_figure(figure, path, DPI)

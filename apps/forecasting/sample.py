@@ -36,6 +36,20 @@ def monthly_table(steps: int = 84, seed: int = 1) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def price_table(days: int = 520, seed: int = 1) -> pd.DataFrame:
+    """A table of prices of three made-up stocks on business days, `date`, `anvil`, `bellows`, `crane`.
+
+    Walks of the logarithm with a share of the market's own moves in each: nothing in them foretells the next step.
+    """
+    rng = np.random.default_rng(seed)
+    market = rng.standard_t(5, days) * 0.007
+    columns = {"date": pd.bdate_range("2023-01-02", periods=days)}
+    for name, start, share, own in (("anvil", 48, 0.8, 0.008), ("bellows", 131, 1.1, 0.013), ("crane", 22, 1.4, 0.02)):
+        moves = 0.0003 + share * market + rng.normal(0, own, days)
+        columns[name] = start * np.exp(np.cumsum(moves))
+    return pd.DataFrame(columns).round(dict.fromkeys(list(columns)[1:], 2))
+
+
 def varied_series(count: int = _VARIED, seed: int = 1) -> list[tuple[np.ndarray, int]]:
     """Series of many kinds with their seasons, of 300 to 2,000 steps, float64 `(time,)` each.
 

@@ -53,7 +53,7 @@ def on_start(rows: Sequence[Row]) -> list[str]:
         lines.append(f"{kind}, fed with the adding problem: of {len(driven)} starts, the gradient {said}.")
     for bias in _values(_chosen(rows, kind="lstm"), "forget_bias"):
         row = _chosen(rows, kind="lstm", forget_bias=bias)[0]
-        lines.append(f"lstm at rest, {row['initialiser']} start, forget bias {bias:g}: the gradient {_verdict(row)}.")
+        lines.append(f"lstm at rest, {row['initialiser']} start, forget bias {bias:g}: the gradient {verdict(row)}.")
     return lines
 
 
@@ -110,7 +110,7 @@ def on_model(rows: Sequence[Row]) -> list[str]:
             lines.append(f"{row['layer']}: no gradient reaches it.")
             continue
         lines.append(
-            f"{row['layer']}: through the recurrence alone the gradient {_verdict(row)}. {len(row['norms']) - 1} steps "
+            f"{row['layer']}: through the recurrence alone the gradient {verdict(row)}. {len(row['norms']) - 1} steps "
             f"back {_left(row['norms']):.2g} of it is left, and {_left(row['totals']):.2g} over all paths together."
         )
     return lines
@@ -164,7 +164,7 @@ def _bar(text: str, met: bool, measured: str) -> Row:
     return {"bar": text, "met": met, "measured": measured}
 
 
-def _verdict(row: Row) -> str:
+def verdict(row: Row) -> str:
     """`vanishes: 1/100 is left after 43 steps`."""
     steps = f"{row['verdict_steps']} step{'s' if row['verdict_steps'] != 1 else ''}"
     if row["verdict"] == "lasts":

@@ -18,37 +18,48 @@ from common.model_folder import read_config
 _ROWS = 8
 
 
-def measure_start(kind: str, starts: Sequence[tuple[str, float, float]], steps: int, units: int) -> list[Row]:
-    """Gradient flow before any training, for several starts of the recurrent kernel; in float64, which reaches 1e-300.
+class StartMeter:
+    """Gradient flow before any training; in float64, which reaches 1e-300.
 
     At rest (inputs and so states of zero) tanh passes what it is given, and the layer is linear: the decay must follow
     the spectral radius. With the inputs of the adding problem it is not, and the decay is what it is.
 
     Args:
         kind: `simple_rnn` or `lstm`.
-        starts: initialiser, gain and forget bias, as in `set_start`.
-        steps: how far to follow.
         units: size of the layer.
-
-    Returns:
-        A row for each start and input.
     """
-    rows = []
-    task = TASKS["adding"]
-    with _float64():
-        keras.utils.set_random_seed(1)
-        network = build_network(task, kind, units)
-        layer = recurrent_layer(network)
-        meter = FlowMeter(network, build_loss(task))
-        driven, targets = task.draw(_ROWS, steps, np.random.default_rng(HELD_OUT_SEED))
-        for initialiser, gain, forget_bias in starts:
-            set_start(layer, initialiser, gain, forget_bias)
-            radius = spectral_radius(jacobian_at_rest(layer))
-            for given, inputs in (("none", np.zeros_like(driven)), ("adding", driven)):
-                [flow] = meter.measure([(inputs, targets)])
-                row = {"kind": kind, "initialiser": initialiser, "gain": gain, "forget_bias": forget_bias}
-                rows.append({**row, "inputs": given, "radius": radius, **as_row(flow)})
-    return rows
+
+    def __init__(self, kind: str, units: int):
+        self.kind, self._task = kind, TASKS["adding"]
+        with _float64():
+            network = build_network(self._task, kind, units)
+            self._layer = recurrent_layer(network)
+            self._meter = FlowMeter(network, build_loss(self._task))
+
+    def measure(self, starts: Sequence[tuple[str, float, float]], steps: int) -> list[Row]:
+        """A row for each start and input; each length costs something when it is first asked for.
+
+        Args:
+            starts: initialiser, gain and forget bias, as in `set_start`.
+            steps: how far to follow.
+        """
+        rows = []
+        driven, targets = self._task.draw(_ROWS, steps, np.random.default_rng(HELD_OUT_SEED))
+        with _float64():
+            for initialiser, gain, forget_bias in starts:
+                set_start(self._layer, initialiser, gain, forget_bias)
+                radius = spectral_radius(jacobian_at_rest(self._layer))
+                for given, inputs in (("none", np.zeros_like(driven)), ("adding", driven)):
+                    [flow] = self._meter.measure([(inputs, targets)])
+                    row = {"kind": self.kind, "initialiser": initialiser, "gain": gain, "forget_bias": forget_bias}
+                    rows.append({**row, "inputs": given, "radius": radius, **as_row(flow)})
+        return rows
+
+
+def measure_start(kind: str, starts: Sequence[tuple[str, float, float]], steps: int, units: int) -> list[Row]:
+    """What a new `StartMeter` measures, from the same draws whenever it is called."""
+    keras.utils.set_random_seed(1)
+    return StartMeter(kind, units).measure(starts, steps)
 
 
 def measure_model(folder: Path, data: str | None, split: str) -> list[Row]:

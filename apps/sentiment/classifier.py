@@ -9,7 +9,7 @@ import numpy as np
 
 from apps.sentiment.config import SentimentSettings
 from apps.sentiment.data import check_text, encode, shorten
-from apps.sentiment.explain import WordShare, explain
+from apps.sentiment.explain import MOST_PARTS, WordShare, explain
 from common.batching import pad, token_batches
 from common.config import Runtime
 from common.litert import choose_runtime, load_exported
@@ -104,7 +104,11 @@ class SentimentClassifier:
         return cls(network, tokeniser, saved.facts["labels"], settings.most_pieces, saved.facts["temperature"])
 
     def predict(
-        self, texts: Sequence[str], with_words: bool = False, places: Sequence[str] | None = None
+        self,
+        texts: Sequence[str],
+        with_words: bool = False,
+        places: Sequence[str] | None = None,
+        most_parts: int = MOST_PARTS,
     ) -> list[Prediction]:
         """Labels texts.
 
@@ -112,6 +116,7 @@ class SentimentClassifier:
             texts: as people write them.
             with_words: whether to find what each word did; costs a pass of the network a word.
             places: where each text stands, for error messages.
+            most_parts: words looked at in a text; where it has more, neighbours are taken together.
 
         Raises:
             UserError: a text is empty or too long.
@@ -122,7 +127,7 @@ class SentimentClassifier:
         logits = self.run([shorten(row, self.most_pieces) for row in rows])
         probabilities = softmax(logits, self.temperature)
         return [
-            self._answer(given, text, len(row) > self.most_pieces, shares, with_words)
+            self._answer(given, text, len(row) > self.most_pieces, shares, most_parts if with_words else 0)
             for given, text, row, shares in zip(texts, normalised, rows, probabilities, strict=True)
         ]
 
@@ -137,14 +142,14 @@ class SentimentClassifier:
             logits[batch] = self.network(pad([rows[index] for index in batch]))
         return logits
 
-    def _answer(self, given: str, text: str, truncated: bool, shares: np.ndarray, with_words: bool) -> Prediction:
+    def _answer(self, given: str, text: str, truncated: bool, shares: np.ndarray, most_parts: int) -> Prediction:
         best = int(shares.argmax())
         by_label = {label: float(share) for label, share in zip(self.labels, shares, strict=True)}
-        words = self._explain(text, best) if with_words else None
+        words = self._explain(text, best, most_parts) if most_parts else None
         return Prediction(given, self.labels[best], float(shares[best]), by_label, truncated, words)
 
-    def _explain(self, text: str, class_id: int) -> list[WordShare]:
+    def _explain(self, text: str, class_id: int, most_parts: int) -> list[WordShare]:
         def score(rows: Sequence[np.ndarray]) -> np.ndarray:
             return softmax(self.run(rows), self.temperature)[:, class_id]
 
-        return explain(text, self.tokeniser, self.most_pieces, score)
+        return explain(text, self.tokeniser, self.most_pieces, score, most_parts)

@@ -4,19 +4,20 @@ from pathlib import Path
 
 from apps.sentiment.classifier import SentimentClassifier
 from apps.sentiment.infer import as_line
+from common.forms import MANY_TO_ONE
 from common.model_folder import read_config
 from common.sources import read_lines
 from common.tables import read_table
 
+FORM = MANY_TO_ONE
 MODEL = Path("saved_models/sentiment")
 SAMPLES = Path(__file__).parent / "samples"
 
 
 def main() -> None:
     """Labels the sample texts, the words that decided in colour, and counts how many labelled sentences are right."""
-    print(
-        f"sentiment, many to one: a sequence of words in, one label out ({read_config(MODEL)['settings']['backbone']})"
-    )
+    kind = read_config(MODEL)["settings"]["backbone"]
+    print(f"sentiment, {FORM.name}: a sequence of words in, one label out ({kind})\n{FORM.as_text()}")
     classifier = SentimentClassifier.load(MODEL)
     for prediction in classifier.predict(list(read_lines(SAMPLES / "reviews.txt")), with_words=True):
         print(as_line(prediction))

@@ -9,7 +9,7 @@ import numpy as np
 from apps.sentiment.data import shorten
 from common.text import END, START, UNKNOWN, Tokeniser
 
-_MOST_GROUPS = 200
+MOST_PARTS = 200
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,29 @@ class WordShare:
 
 
 def explain(
-    text: str, tokeniser: Tokeniser, most_pieces: int, score: Callable[[Sequence[np.ndarray]], np.ndarray]
+    text: str,
+    tokeniser: Tokeniser,
+    most_pieces: int,
+    score: Callable[[Sequence[np.ndarray]], np.ndarray],
+    most_parts: int = MOST_PARTS,
 ) -> list[WordShare]:
     """Occlusion (Zeiler & Fergus, 2014): the network reads the text again, once for each word, with that word unknown.
 
-    It asks no gradient of the network, and so runs on every runtime. In a text of more than 200 words neighbours are
-    taken together.
+    It asks no gradient of the network, and so runs on every runtime. In a text of more than `most_parts` words
+    neighbours are taken together.
 
     Args:
         text: normalised.
         tokeniser: that of the network.
         most_pieces: sub-words read of a text.
         score: rows of token ids -> the probability to be explained, `(rows,)`.
+        most_parts: how often the text is read again.
 
     Returns:
         The words in order; the share is positive where the word speaks for the class.
     """
     spans = [match.span() for match in re.finditer(r"\S+", text)]
-    size = -(-len(spans) // _MOST_GROUPS)
+    size = -(-len(spans) // most_parts)
     groups = [(spans[index][0], spans[min(index + size, len(spans)) - 1][1]) for index in range(0, len(spans), size)]
     pieces = tokeniser.pieces(text)
     token_ids = np.array([START, *(piece.token_id for piece in pieces), END], np.int32)

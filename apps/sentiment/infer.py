@@ -32,15 +32,17 @@ def main(arguments: list[str]) -> None:
     print_answers(settings, predictions, map(as_line, predictions))
 
 
+def praise(prediction: Prediction) -> list[float]:
+    """What each word did, above zero where it speaks well of the subject, whatever the label."""
+    sign = -1 if prediction.label == "neg" else 1
+    return [sign * word.share for word in prediction.words]
+
+
 def as_line(prediction: Prediction) -> str:
     """`pos  98.1 %  A wonderful film.`, with words in colour where it is known what they did."""
     text = " ".join(prediction.text.split())
     if prediction.words is not None:
-        # Green speaks well of the subject, whatever the label.
-        sign = -1 if prediction.label == "neg" else 1
-        text = terminal.shade(
-            [word.word for word in prediction.words], [sign * word.share for word in prediction.words]
-        )
+        text = terminal.shade([word.word for word in prediction.words], praise(prediction))
     note = "  [the middle was too long to read]" if prediction.truncated else ""
     return f"{prediction.label}  {prediction.probability:6.1%}  {text}{note}"
 

@@ -1,0 +1,87 @@
+"""The tab of this app on the demo page."""
+
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from apps.captioning.captioner import BEAM, ImageCaptioner
+from apps.captioning.demo import FORM, MODEL
+from apps.captioning.pictures import read_picture
+from apps.captioning.plots import darken, shrink
+from apps.captioning.sample import draw, sample_scenes
+from common import page
+
+_SIDE = 384
+
+
+def answer(captioner: ImageCaptioner, picture: Image.Image) -> str:
+    """The captions, best first, and the picture once for each word, bright where the network looked, as HTML."""
+    looks = captioner.network.can_look
+    [found] = captioner.predict([picture], n_best=BEAM, with_attention=looks, places=["the picture"])
+    pixels = shrink(picture)
+    panels = [("", pixels)]
+    if looks:
+        glances = zip(found.attention.words, found.attention.weights, strict=True)
+        panels += [(word, darken(pixels, weights)) for word, weights in glances]
+    figures = "".join(
+        f"<figure>{_as_image(shown, word or 'the picture')}<figcaption>{escape(word)}</figcaption></figure>"
+        for word, shown in panels
+    )
+    rows = [(f"{one.score:.3f}", one.text) for one in found.alternatives]
+    return (
+        f'<div class="answer"><h3>{escape(found.text)}</h3><div class="glances">{figures}</div>'
+        f'<p class="note">Bright is where the network looked for each word.</p>'
+        f"{page.table(('score', 'the best captions'), rows)}</div>"
+    )
+
+
+def read(path: str) -> Image.Image:
+    """A picture that a visitor gave; its file is deleted."""
+    with page.uploaded(path) as file:
+        return read_picture(file)
+
+
+def build(captioner: ImageCaptioner) -> None:
+    scenes = [(draw(scene, _SIDE), name.replace("_", " ")) for name, scene in sample_scenes().items()]
+    given = gr.File(label="A picture: JPEG, PNG or another kind", file_types=["image"], height=120)
+    gr.HTML('<div class="hint">Samples, one click each; drawn for this page and never trained on</div>')
+    gallery = gr.Gallery(scenes, columns=6, height=150, allow_preview=False, show_label=False, interactive=False)
+    shown = gr.HTML()
+
+    def of_upload(path: str) -> tuple[None, str]:
+        return None, answer(captioner, read(path))
+
+    def of_sample(event: gr.SelectData) -> str:
+        return answer(captioner, scenes[event.index][0])
+
+    given.upload(page.guard(of_upload, None), given, [given, shown])
+    gallery.select(page.guard(of_sample), None, shown)
+
+
+def load(folder: Path | None) -> ImageCaptioner:
+    captioner = ImageCaptioner.load(folder)
+    answer(captioner, Image.new("RGB", (_SIDE, _SIDE)))
+    return captioner
+
+
+def _as_image(pixels: np.ndarray, text: str) -> str:
+    """Pixels from 0 to 1 as a picture."""
+    file = BytesIO()
+    Image.fromarray((255 * pixels).round().clip(0, 255).astype(np.uint8)).save(file, "jpeg", quality=85)
+    return page.picture(file.getvalue(), text, "jpeg")
+
+
+TAB = page.Tab(
+    name="Captioning",
+    about="Looks at a picture and writes a sentence about it, word by word, each time looking at it anew.",
+    build=build,
+    load=load,
+    form=FORM,
+    model=MODEL,
+    remedy="python -m apps.captioning.train --config apps/captioning/recipes/scenes.toml "
+    "--out saved_models/captioning-scenes",
+)
