@@ -6,6 +6,7 @@ Answers are HTML of our own, with pictures inside: nothing is written to a disk 
 import base64
 import contextlib
 import functools
+import logging
 import os
 import signal
 import tempfile
@@ -90,6 +91,8 @@ def serve(tabs: Sequence[Tab], host: str, port: int) -> None:
 @contextlib.contextmanager
 def started(tabs: Sequence[Tab], host: str, port: int) -> Iterator[str]:
     """Within it the page is shown, at the address given; whatever it wrote is gone afterwards. Errors as in `serve`."""
+    # Hints for those who write networks.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     kept = os.environ.get("GRADIO_TEMP_DIR")
     with tempfile.TemporaryDirectory(prefix="rnn-apps-page-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
@@ -232,14 +235,11 @@ def _fill(values: list[Any]) -> Any:
 
 
 def _build_tab(tab: Tab) -> None:
-    diagram = (
-        "" if tab.form is None else f"<figure>{tab.form.as_svg()}<figcaption>{tab.form.name}</figcaption></figure>"
-    )
+    diagram = f"<figure>{tab.form.as_svg()}<figcaption>{tab.form.name}</figcaption></figure>" if tab.form else ""
     gr.HTML(f'<div class="about"><p>{escape(tab.about)}</p>{diagram}</div>')
     if tab.model is not None and not tab.model.is_dir():
-        gr.HTML(
-            f'<div class="wrong">No trained model in {tab.model}. This makes one:<br><code>{tab.remedy}</code></div>'
-        )
+        missing = f"No trained model in {tab.model}. This makes one:<br><code>{tab.remedy}</code>"
+        gr.HTML(f'<div class="wrong">{missing}</div>')
         return
     cli.say(f"loading {tab.name.lower()}")
     tab.build(tab.load(tab.model))
@@ -251,9 +251,11 @@ def _build_card(model: Path) -> None:
     """Figures and limits, as the card of the model has them."""
     path = model / "README.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    figures = card.section(text, "Figures").partition("\nMeasured with")[0]
-    with gr.Accordion("The model's figures and limits", elem_classes="card"):
-        gr.Markdown(f"{card.section(text, 'Limits')}\n\n{figures}\n\nAll of its card: `{path}`")
+    lines = [line for line in card.section(text, "Figures").splitlines() if line.startswith("|")]
+    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines or ("", ""))
+    limits = "".join(f"<li>{escape(line[2:])}</li>" for line in card.section(text, "Limits").splitlines())
+    with gr.Accordion("The model's figures and limits"):
+        gr.HTML(f"<ul>{limits}</ul>{table(header, rows)}<p class='note'>All of its card: {escape(str(path))}</p>")
 
 
 def _theme() -> gr.themes.Base:

@@ -20,6 +20,7 @@ from common.plots import save_figure
 
 MOST_BYTES, MOST_CELLS = 2 * 2**20, 200_000
 _SECONDS_KEPT = 600
+_WIDTH = 6.4
 # File, column of series, target, steps.
 _SAMPLES = {
     "prices of stocks, a month ahead": ("prices.csv", "", "", 21),
@@ -56,6 +57,8 @@ def answer(
     history = hold_back(shown, horizon if is_compared else 0)
     forecasts = forecaster.predict(history, horizon)
     figure = draw_forecasts(shown, history, forecasts, coverage, columns=1)
+    # A narrow screen shows it narrow.
+    figure.set_size_inches(_WIDTH, 0.8 + 2.1 * len(forecasts))
     picture = page.drawing(lambda file: save_figure(figure, file, DPI), text="history and forecast")
     header = ("series", "last step", "forecast", f"{coverage:.0%} interval", "naive", "what came")
     rows = [_as_row(*some, coverage, horizon) for some in zip(shown.series, history.series, forecasts, strict=True)]
@@ -87,22 +90,20 @@ def read(path: str) -> Table:
 def build(forecaster: Forecaster) -> None:
     most = forecaster.settings.horizon
     table = gr.State(None, time_to_live=_SECONDS_KEPT)
-    given = gr.File(label="A table: CSV or TSV with a header, oldest row first", height=120)
+    given = gr.File(label="A table: CSV or TSV with a header, oldest row first", height=140)
     levels = [level for level in forecaster.settings.quantiles if level < 0.5]
-    intervals = [(f"{1 - 2 * level:.0%}: quantiles {level:g} and {1 - level:g}", 1 - 2 * level) for level in levels]
+    intervals = [(f"{1 - 2 * level:.0%}, {level:g} to {1 - level:g}", 1 - 2 * level) for level in levels]
     with gr.Row():
         horizon = gr.Slider(1, most, value=min(24, most), step=1, label="Steps ahead", min_width=180)
-        coverage = gr.Dropdown(intervals, value=intervals[0][1], label="Interval", min_width=180)
+        coverage = gr.Dropdown(intervals, value=intervals[0][1], label="Interval, and its quantiles", min_width=180)
     is_compared = gr.Checkbox(label="Keep as many of the last rows back, and compare")
     with gr.Accordion("Columns and gaps", open=False), gr.Row():
         series = gr.Textbox(label="Column that names the series", max_length=100, min_width=150)
         target = gr.Textbox(label="Column to forecast; all if empty", max_length=100, min_width=150)
         fill = gr.Dropdown(["none", "forward", "linear"], value="none", label="Mend gaps", min_width=150)
-    ask = gr.Button("Forecast", variant="primary")
-    shown = gr.HTML()
+    shown = gr.HTML(render=False)
     options = [horizon, coverage, is_compared, series, target, fill]
     handler = page.guard(lambda *values: answer(forecaster, *values))
-    ask.click(handler, [table, *options], shown)
     read_first = page.guard(lambda path: (None, read(path), False, ""), None, None, False)
     given.upload(read_first, given, [given, table, is_compared, shown]).success(
         page.guard(lambda found, *values: answer(forecaster, found, *values) if found else gr.skip()),
@@ -114,6 +115,8 @@ def build(forecaster: Forecaster) -> None:
         for label, (name, key, value, steps) in _SAMPLES.items()
     }
     page.sample_buttons(tables, [table, *options], handler, shown)
+    gr.Button("Forecast", variant="primary").click(handler, [table, *options], shown)
+    shown.render()
 
 
 def load(folder: Path | None) -> Forecaster:

@@ -37,12 +37,12 @@ def answer(classifier: SentimentClassifier, text: str) -> str:
 
 def build(classifier: SentimentClassifier) -> None:
     text = gr.Textbox(label="A text in English", lines=4, max_lines=12, max_length=MOST_CHARACTERS)
-    ask = gr.Button("Label it", variant="primary")
-    shown = gr.HTML()
+    shown = gr.HTML(render=False)
     handler = page.guard(lambda given: answer(classifier, given))
-    ask.click(handler, text, shown)
     samples = dict(zip(_KINDS, read_lines(SAMPLES / "reviews.txt"), strict=True))
     page.sample_buttons({kind: [given] for kind, given in samples.items()}, [text], handler, shown)
+    gr.Button("Label it", variant="primary").click(handler, text, shown)
+    shown.render()
 
 
 def load(folder: Path | None) -> SentimentClassifier:

@@ -42,12 +42,12 @@ def build(predictor: TabularPredictor) -> None:
                 known, value=None, label=category.name, allow_custom_value=True, min_width=150
             )
     gr.HTML('<div class="hint">What is not known stays empty.</div>')
-    ask = gr.Button("Predict", variant="primary")
-    shown = gr.HTML()
+    shown = gr.HTML(render=False)
     handler = page.guard(lambda *cells: answer(predictor, *cells))
     asked = [fields[name] for name in columns.names]
-    ask.click(handler, asked, shown)
     page.sample_buttons(read_samples(columns.names), asked, handler, shown)
+    gr.Button("Predict", variant="primary").click(handler, asked, shown)
+    shown.render()
 
 
 def read_samples(names: list[str]) -> dict[str, list[Any]]:

@@ -24,19 +24,19 @@ def answer(translator: Translator, text: str, languages: list[str], shown: int) 
         raise UserError("no language to translate into; choose one or more")
     options = {"beam": BEST, "n_best": BEST, "with_alignment": True, "places": ["the sentence"]}
     parts = [_as_html(translator.predict([text], language, **options)[0], int(shown)) for language in languages]
-    note = '<p class="note">Below, a row for each sub-word written: the darker, the more the network looked there.</p>'
-    return f'<div class="answer">{"".join(part for part, _ in parts)}{note}{"".join(part for _, part in parts)}</div>'
+    note = "A row for each sub-word written, from the top: the darker, the more the network looked there."
+    return f'<div class="answer"><div class="columns">{"".join(parts)}</div><p class="note">{note}</p></div>'
 
 
-def _as_html(found: Translation, shown: int) -> tuple[str, str]:
-    """What was written, and the picture of where the network looked."""
+def _as_html(found: Translation, shown: int) -> str:
     rows = [(f"{one.score:.3f}", one.text) for one in found.alternatives[:shown]]
     looked = found.alignment
     drawn = page.drawing(
         plot_attention, looked.weights, looked.source_pieces, looked.target_pieces, text=f"attention, {found.language}"
     )
     heading = f"<h3>{found.language}: {escape(found.text)}</h3>"
-    return heading + (page.table(("score", "the best of them"), rows) if shown > 1 else ""), f"<p>{drawn}</p>"
+    best = page.table(("score", f"the best {len(rows)}"), rows) if shown > 1 else ""
+    return f"<div>{heading}{best}{drawn}</div>"
 
 
 def build(translator: Translator) -> None:
@@ -44,13 +44,13 @@ def build(translator: Translator) -> None:
     with gr.Row():
         languages = gr.CheckboxGroup(translator.languages, value=translator.languages, label="Into", min_width=180)
         shown = gr.Slider(1, BEST, value=1, step=1, label="Translations of each", min_width=180)
-    ask = gr.Button("Translate", variant="primary")
-    place = gr.HTML()
+    place = gr.HTML(render=False)
     handler = page.guard(lambda *given: answer(translator, *given))
     asked = [text, languages, shown]
-    ask.click(handler, asked, place)
     samples = read_lines(SAMPLES / "sentences.txt")
     page.sample_buttons({line: [line, translator.languages, 3] for line in samples}, asked, handler, place)
+    gr.Button("Translate", variant="primary").click(handler, asked, place)
+    place.render()
 
 
 def load(folder: Path | None) -> Translator:
