@@ -9,6 +9,7 @@ import functools
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,6 +94,7 @@ def started(tabs: Sequence[Tab], host: str, port: int) -> Iterator[str]:
     """Within it the page is shown, at the address given; whatever it wrote is gone afterwards. Errors as in `serve`."""
     # Hints for those who write networks.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    _check_free(host, port)
     kept = os.environ.get("GRADIO_TEMP_DIR")
     with tempfile.TemporaryDirectory(prefix="rnn-apps-page-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
@@ -115,8 +117,6 @@ def started(tabs: Sequence[Tab], host: str, port: int) -> Iterator[str]:
                 app_kwargs={"middleware": [Middleware(_WithPolicy)], "docs_url": None, "redoc_url": None},
             )
             yield address
-        except OSError as error:
-            raise UserError(f"--host {host} --port {port}: cannot listen there; choose another --port") from error
         finally:
             page.close(verbose=False)
             del os.environ["GRADIO_TEMP_DIR"]
@@ -228,6 +228,16 @@ def drawing(draw: Callable[..., None], *arguments: Any, text: str) -> str:
     file = BytesIO()
     draw(*arguments, file)
     return picture(file.getvalue(), text)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Before models are loaded, rather than after."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"--host {host} --port {port}: {reason}; choose another with --port") from error
 
 
 def _fill(values: list[Any]) -> Any:
