@@ -64,6 +64,15 @@ class Tab:
     remedy: str = ""
 
 
+class Upload(gr.File):
+    """A file as a visitor drops it; its path is handed on, where Gradio's own would leave an empty file beside it."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        return None if payload is None else payload.path
+
+
 def build_page(tabs: Sequence[Tab]) -> gr.Blocks:
     """The page; what it answers with is loaded here, once for all visitors."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, 60)) as page:

@@ -47,7 +47,7 @@ def read(path: str) -> Image.Image:
 
 def build(captioner: ImageCaptioner) -> None:
     scenes = [(draw(scene, _SIDE), name.replace("_", " ")) for name, scene in sample_scenes().items()]
-    given = gr.File(label="A picture: JPEG, PNG or another kind", file_types=["image"], height=140)
+    given = page.Upload(label="A picture: JPEG, PNG or another kind", file_types=["image"], height=140)
     gr.HTML('<div class="hint">Samples, one click each; drawn for this page and never trained on</div>')
     gallery = gr.Gallery(scenes, columns=6, height=150, allow_preview=False, show_label=False, interactive=False)
     shown = gr.HTML()
