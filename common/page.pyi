@@ -40,7 +40,6 @@ _one_at_a_time = threading.Lock()
 
 Component = gr.components.Component
 
-
 @dataclass(frozen=True)
 class Tab:
     """What an app shows on the page.
@@ -63,8 +62,6 @@ class Tab:
     model: Path | None = None
     remedy: str = ""
 
-from gradio.events import Dependency
-
 class Upload(gr.File):
     """A file as a visitor drops it; its path is handed on, where Gradio's own would leave an empty file beside it."""
 
@@ -72,12 +69,14 @@ class Upload(gr.File):
 
     def preprocess(self, payload: Any) -> str | None:
         return None if payload is None else payload.path
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def build_page(tabs: Sequence[Tab]) -> gr.Blocks:
     """The page; what it answers with is loaded here, once for all visitors."""
@@ -88,7 +87,6 @@ def build_page(tabs: Sequence[Tab]) -> gr.Blocks:
                 with gr.Tab(tab.name, id=tab.name):
                     _build_tab(tab)
     return page.queue(max_size=_WAITING)
-
 
 def serve(tabs: Sequence[Tab], host: str, port: int) -> None:
     """Shows the page until it is stopped.
@@ -102,7 +100,6 @@ def serve(tabs: Sequence[Tab], host: str, port: int) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-
 
 @contextlib.contextmanager
 def started(tabs: Sequence[Tab], host: str, port: int) -> Iterator[str]:
@@ -138,7 +135,6 @@ def started(tabs: Sequence[Tab], host: str, port: int) -> Iterator[str]:
             if kept is not None:
                 os.environ["GRADIO_TEMP_DIR"] = kept
 
-
 def guard(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:
     """A handler whose errors are shown where its answer would stand.
 
@@ -158,7 +154,6 @@ def guard(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:
 
     return guarded
 
-
 def sample_buttons(
     samples: Mapping[str, Sequence[Any]], inputs: Sequence[Component], handler: Callable[..., str], answer: Component
 ) -> None:
@@ -177,7 +172,6 @@ def sample_buttons(
             fill = functools.partial(_fill, list(values))
             button.click(fill, None, list(inputs), show_progress="hidden").then(handler, list(inputs), answer)
 
-
 @contextlib.contextmanager
 def uploaded(path: str) -> Iterator[Path]:
     """A visitor's file while it is read: then it is deleted, and errors name it as the visitor does."""
@@ -189,7 +183,6 @@ def uploaded(path: str) -> Iterator[Path]:
     finally:
         file.unlink(missing_ok=True)
 
-
 def check_length(text: str, most: int) -> str:
     """The text.
 
@@ -199,7 +192,6 @@ def check_length(text: str, most: int) -> str:
     if len(text) > most:
         raise UserError(f"{len(text):,} characters; this page reads at most {most:,}, the command line reads more")
     return text
-
 
 def words(parts: Sequence[str], strengths: Sequence[float]) -> str:
     """Words on a blue ground where they speak for something and an orange one where they speak against it.
@@ -216,7 +208,6 @@ def words(parts: Sequence[str], strengths: Sequence[float]) -> str:
     )
     return f'<p class="words">{" ".join(marked)}</p>'
 
-
 def bars(shares: Mapping[str, float]) -> str:
     """A bar a name, as long as its share."""
     rows = (
@@ -225,25 +216,21 @@ def bars(shares: Mapping[str, float]) -> str:
     )
     return f'<div class="bars">{"".join(rows)}</div>'
 
-
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table that scrolls by itself where the screen is narrow."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
-
 def picture(content: bytes, text: str, kind: str = "png") -> str:
     """A picture, and what it shows for those who do not see it."""
     return f'<img alt="{escape(text)}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
-
 
 def drawing(draw: Callable[..., None], *arguments: Any, text: str) -> str:
     """What `draw(*arguments, file)` draws as a PNG, as a picture."""
     file = BytesIO()
     draw(*arguments, file)
     return picture(file.getvalue(), text)
-
 
 def _check_free(host: str, port: int) -> None:
     """Before models are loaded, rather than after."""
@@ -254,10 +241,8 @@ def _check_free(host: str, port: int) -> None:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"--host {host} --port {port}: {reason}; choose another with --port") from error
 
-
 def _fill(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else values
-
 
 def _build_tab(tab: Tab) -> None:
     diagram = f"<figure>{tab.form.as_svg()}<figcaption>{tab.form.name}</figcaption></figure>" if tab.form else ""
@@ -271,7 +256,6 @@ def _build_tab(tab: Tab) -> None:
     if tab.model is not None:
         _build_card(tab.model)
 
-
 def _build_card(model: Path) -> None:
     """Figures and limits, as the card of the model has them."""
     path = model / "README.md"
@@ -282,7 +266,6 @@ def _build_card(model: Path) -> None:
     with gr.Accordion("The model's figures and limits"):
         gr.HTML(f"<ul>{limits}</ul>{table(header, rows)}<p class='note'>All of its card: {escape(str(path))}</p>")
 
-
 def _theme() -> gr.themes.Base:
     """Fonts of the visitor's own system: others would have to be fetched."""
     return gr.themes.Base(
@@ -291,7 +274,6 @@ def _theme() -> gr.themes.Base:
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     )
-
 
 class _WithPolicy:
     """Has browsers fetch from this server alone."""

@@ -63,17 +63,22 @@ def read(window: Any, kind: str = "answer") -> str:
     return found.inner_text()
 
 
-def draw_picture() -> None:
-    """The tab of the forecaster on its first sample, as `PICTURE`."""
+def draw_picture(tab: str = "Translation", sample: str = "A dog runs across the snow.") -> None:
+    """A tab as it answers a sample, as `PICTURE`."""
     from PIL import Image
 
-    from apps.forecasting.page import TAB
+    from apps import APPS, LABS, find_module
     from common.page import started
 
-    with started([TAB], "127.0.0.1", free_port()) as address, browser() as chromium:
+    tabs = [find_module(app, "page").TAB for app in APPS + LABS]
+    with started(tabs, "127.0.0.1", free_port()) as address, browser() as chromium:
         window = visit(chromium, address, width=1040)
-        click(window, "prices of stocks, a month ahead")
+        open_tab(window, tab)
+        click(window, sample)
         read(window)
+        window.wait_for_function("[...document.images].every(image => image.complete)")
+        # What is waited for is paler.
+        window.wait_for_timeout(1000)
         window.screenshot(path=PICTURE, full_page=True)
     Image.open(PICTURE).convert("RGB").quantize(128).save(PICTURE, optimize=True)
 

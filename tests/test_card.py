@@ -1,6 +1,6 @@
 """The model card that stands in a model folder as its README."""
 
-from common.card import build_card, with_figures
+from common.card import build_card, section, with_figures
 
 ENTRIES = [
     {"data": "imdb", "split": "test", "examples": 25000, "accuracy": 0.91256, "auc": None, "command": "evaluate a"},
@@ -35,3 +35,9 @@ def test_new_figures_stand_in_place_of_the_old_ones_and_all_else_stays():
     made = build_card("A classifier", "Says what it is.", ["imdb", "sst2"], {"units": 3}, others, ["English."])
     assert with_figures(CARD, others) == made
     assert with_figures("# Written by hand\n", others) == "# Written by hand\n"
+
+
+def test_a_section_is_found_by_its_title():
+    assert section(CARD, "Limits") == "- English."
+    assert section(CARD, "Settings") == "```\nunits = 3\n```"
+    assert section("# Written by hand\n", "Limits") == ""

@@ -11,7 +11,7 @@ import pytest
 
 from apps.forecasting import Forecaster, backtest, demo, evaluate, infer, train
 from apps.forecasting.config import ForecastingSettings
-from apps.forecasting.sample import monthly_table, sample_table
+from apps.forecasting.sample import monthly_table, price_table, sample_table
 from common.config import read_recipe
 from common.errors import UserError
 
@@ -276,6 +276,8 @@ def test_the_samples_are_those_that_the_project_makes():
     hours = pd.read_csv(demo.SAMPLES / "hours.csv", parse_dates=["time"])
     pd.testing.assert_frame_equal(hours, sample_table(480, 2), check_dtype=False)
     pd.testing.assert_frame_equal(pd.read_csv(demo.SAMPLES / "months.csv"), monthly_table(), check_dtype=False)
+    prices = pd.read_csv(demo.SAMPLES / "prices.csv", parse_dates=["date"])
+    pd.testing.assert_frame_equal(prices, price_table(), check_dtype=False)
 
 
 @pytest.mark.parametrize("recipe", ["etth1", "global", "quick"])
@@ -287,7 +289,10 @@ def test_a_recipe_holds_settings_that_there_are(recipe):
 def test_the_shipped_model_forecasts_series_that_it_never_saw(capsys):
     demo.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + 4 + 2
+    assert [line.split(",")[0] for line in lines if ".csv" in line] == ["hours.csv"] * 4 + ["months.csv"] * 2 + [
+        "prices.csv"
+    ] * 3
+    assert all((demo.DRAWINGS / name / "forecast.png").is_file() for name in ("hours", "months", "prices"))
     forecaster, day = Forecaster.load(demo.MODEL), 24
     frame = sample_table(480, 2)
     forecasts = {one.series: one.median for one in forecaster.predict(frame[:-day], day)}

@@ -9,8 +9,11 @@ import pytest
 from apps import APPS, LABS
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("config.py", "data.py", "model.py", "train.py", "infer.py", "evaluate.py", "README.md", "samples", "recipes")
-LAB_ROOMS = ("config.py", "run.py", "report.py", "demo.py", "README.md")
+ROOMS = (
+    *("config.py", "data.py", "model.py", "train.py", "infer.py", "evaluate.py", "demo.py", "page.py"),
+    *("README.md", "samples", "recipes"),
+)
+LAB_ROOMS = ("config.py", "run.py", "report.py", "demo.py", "page.py", "README.md")
 REGISTRY = {"APPS", "LABS", "find_module"}
 MOST_LINES = 400
 

@@ -13,7 +13,8 @@ ROOMS = (
     "apps.__main__",
     "apps.sentiment.config, apps.sentiment.data, apps.sentiment.explain, apps.sentiment.infer, apps.sentiment.demo",
     "common.batching, common.card, common.cli, common.config, common.errors, common.figures, common.files, "
-    "common.metrics, common.model_folder, common.overview, common.sources, common.tables, common.terminal, common.text",
+    "common.forms, common.metrics, common.model_folder, common.overview, common.sources, common.tables, "
+    "common.terminal, common.text",
 )
 
 

@@ -62,7 +62,7 @@ def answer(
     picture = page.drawing(lambda file: save_figure(figure, file, DPI), text="history and forecast")
     header = ("series", "last step", "forecast", f"{coverage:.0%} interval", "naive", "what came")
     rows = [_as_row(*some, coverage, horizon) for some in zip(shown.series, history.series, forecasts, strict=True)]
-    notes = [*panel.notes, "naive repeats the last value; for prices it is hard to beat"]
+    notes = [*panel.notes, "Naive repeats the last value; for prices it is hard to beat."]
     if len(panel.series) > PANELS:
         notes.insert(0, f"the first {PANELS} of {len(panel.series):,} series")
     said = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
@@ -90,7 +90,7 @@ def read(path: str) -> Table:
 def build(forecaster: Forecaster) -> None:
     most = forecaster.settings.horizon
     table = gr.State(None, time_to_live=_SECONDS_KEPT)
-    given = page.Upload(label="A table: CSV or TSV with a header, oldest row first", height=140)
+    given = page.Upload(label="A table, CSV or TSV", height=140)
     levels = [level for level in forecaster.settings.quantiles if level < 0.5]
     intervals = [(f"{1 - 2 * level:.0%}, {level:g} to {1 - level:g}", 1 - 2 * level) for level in levels]
     with gr.Row():

@@ -45,7 +45,7 @@ def build(meters: Meters) -> None:
         steps = gr.Slider(LENGTHS[0], LENGTHS[-1], value=100, step=LENGTHS[1] - LENGTHS[0], label="Steps back")
         scale = gr.Slider(0.05, 2, value=0.9, step=0.05, label="Scale of the recurrent matrix")
     fed = gr.Radio(list(_FED), value=next(iter(_FED)), label="Fed with")
-    shown = gr.HTML()
+    shown = gr.HTML(render=False)
     handler = page.guard(lambda *given: answer(meters, *given))
     asked = [steps, scale, fed]
     for control in (steps, scale):
@@ -53,6 +53,7 @@ def build(meters: Meters) -> None:
     fed.input(handler, asked, shown)
     samples = {label: [*values, next(iter(_FED))] for label, values in _SAMPLES.items()}
     page.sample_buttons(samples, asked, handler, shown)
+    shown.render()
 
 
 def load(folder: Path | None) -> Meters:
