@@ -184,12 +184,13 @@ def uploaded(path: str) -> Iterator[Path]:
         file.unlink(missing_ok=True)
 
 
-def check_length(text: str, most: int) -> str:
-    """The text.
+def check_length(text: str | None, most: int) -> str:
+    """The text of a field; one that was never touched holds None.
 
     Raises:
         UserError: it is longer than this page reads.
     """
+    text = text or ""
     if len(text) > most:
         raise UserError(f"{len(text):,} characters; this page reads at most {most:,}, the command line reads more")
     return text

@@ -18,7 +18,7 @@ from common import page
 from common.errors import UserError
 from common.plots import save_figure
 
-MOST_BYTES, MOST_CELLS = 2 * 2**20, 200_000
+MOST_BYTES, MOST_CELLS, MOST_CHARACTERS = 2 * 2**20, 200_000, 100
 _SECONDS_KEPT = 600
 _WIDTH = 6.4
 # File, column of series, target, steps.
@@ -43,14 +43,15 @@ def answer(
     horizon: int,
     coverage: float,
     is_compared: bool,
-    series: str,
-    target: str,
+    series: str | None,
+    target: str | None,
     fill: str,
 ) -> str:
     """A picture of the forecasts, and for each series its last step beside the naive forecast, as HTML."""
     if table is None:
         raise UserError("no table yet; upload one, or click a sample")
-    columns = {"fill": fill, "series": series.strip() or None, "target": (target.strip() or "all",)}
+    series, target = (page.check_length(name, MOST_CHARACTERS).strip() for name in (series, target))
+    columns = {"fill": fill, "series": series or None, "target": (target or "all",)}
     settings = forecaster.settings.model_copy(update=columns)
     panel = build_panel(table.frame, settings, table.name, table.name, settings.horizon)
     shown = Panel(panel.name, panel.series[:PANELS], panel.frequency, panel.notes)
@@ -98,8 +99,8 @@ def build(forecaster: Forecaster) -> None:
         coverage = gr.Dropdown(intervals, value=intervals[0][1], label="Interval, and its quantiles", min_width=180)
     is_compared = gr.Checkbox(label="Keep as many of the last rows back, and compare")
     with gr.Accordion("Columns and gaps", open=False), gr.Row():
-        series = gr.Textbox(label="Column that names the series", max_length=100, min_width=150)
-        target = gr.Textbox(label="Column to forecast; all if empty", max_length=100, min_width=150)
+        series = gr.Textbox(label="Column that names the series", max_length=MOST_CHARACTERS, min_width=150)
+        target = gr.Textbox(label="Column to forecast; all if empty", max_length=MOST_CHARACTERS, min_width=150)
         fill = gr.Dropdown(["none", "forward", "linear"], value="none", label="Mend gaps", min_width=150)
     shown = gr.HTML(render=False)
     options = [horizon, coverage, is_compared, series, target, fill]

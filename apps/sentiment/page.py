@@ -20,9 +20,10 @@ _SAID = {"pos": "positive", "neg": "negative"}
 _READ_AGAIN, _FEWEST_WORDS = 12_000, 60
 
 
-def answer(classifier: SentimentClassifier, text: str) -> str:
+def answer(classifier: SentimentClassifier, text: str | None) -> str:
     """The label, how sure it is, and the words in colour, as HTML."""
-    parts = _READ_AGAIN // max(len(page.check_length(text, MOST_CHARACTERS).split()), _FEWEST_WORDS)
+    text = page.check_length(text, MOST_CHARACTERS)
+    parts = _READ_AGAIN // max(len(text.split()), _FEWEST_WORDS)
     [found] = classifier.predict([text], with_words=True, places=["the text"], most_parts=parts)
     label = escape(_SAID.get(found.label, found.label))
     said = label if found.probability >= UNDECIDED else f"undecided, leaning to {label}"

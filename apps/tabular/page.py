@@ -16,7 +16,7 @@ MOST_CHARACTERS = 100
 
 def answer(predictor: TabularPredictor, *cells: str | None) -> str:
     """The class and how sure it is, or the number and its interval, as HTML."""
-    texts = [page.check_length(str(cell or ""), MOST_CHARACTERS) for cell in cells]
+    texts = [page.check_length(cell, MOST_CHARACTERS) for cell in cells]
     [found] = predictor.predict([dict(zip(predictor.columns.names, texts, strict=True))], "the form")
     if isinstance(found, Prediction):
         said = f"<h3>{escape(found.label)}</h3>{page.bars(found.probabilities)}"

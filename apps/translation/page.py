@@ -17,9 +17,9 @@ MOST_CHARACTERS = 400
 BEST = 5
 
 
-def answer(translator: Translator, text: str, languages: list[str], shown: int) -> str:
+def answer(translator: Translator, text: str | None, languages: list[str], shown: int) -> str:
     """The translations into each language, best first, and where the network looked for the best, as HTML."""
-    page.check_length(text, MOST_CHARACTERS)
+    text = page.check_length(text, MOST_CHARACTERS)
     if not languages:
         raise UserError("no language to translate into; choose one or more")
     options = {"beam": BEST, "n_best": BEST, "with_alignment": True, "places": ["the sentence"]}
