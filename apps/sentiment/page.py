@@ -17,7 +17,7 @@ UNDECIDED = 0.6
 _KINDS = ("praise", "a complaint", "negation", "good and bad", "sarcasm", "a long text", "a saying")
 _SAID = {"pos": "positive", "neg": "negative"}
 # Words times parts: what is read again within a second.
-_READ_AGAIN, _FEWEST_WORDS = 12_000, 60
+_READ_AGAIN, _FEWEST_WORDS = 9_000, 60
 
 
 def answer(classifier: SentimentClassifier, text: str | None) -> str:
