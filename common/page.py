@@ -64,13 +64,11 @@ class Tab:
     remedy: str = ""
 
 
-class Upload(gr.File):
-    """A file as a visitor drops it; its path is handed on, where Gradio's own would leave an empty file beside it."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return None if payload is None else payload.path
+def upload_field(label: str, **options: Any) -> gr.File:
+    """Where a visitor drops a file; its path is handed on, where Gradio would leave an empty file beside it."""
+    field = gr.File(label=label, height=140, **options)
+    field.preprocess = lambda payload: None if payload is None else payload.path
+    return field
 
 
 def build_page(tabs: Sequence[Tab]) -> gr.Blocks:

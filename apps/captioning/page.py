@@ -47,7 +47,7 @@ def read(path: str) -> Image.Image:
 
 def build(captioner: ImageCaptioner) -> None:
     scenes = [(draw(scene, _SIDE), name.replace("_", " ")) for name, scene in sample_scenes().items()]
-    given = page.Upload(label="A picture", file_types=["image"], height=140)
+    given = page.upload_field("A picture", file_types=["image"])
     gr.HTML('<div class="hint">Samples, one click each; drawn for this page and never trained on</div>')
     gallery = gr.Gallery(
         scenes, columns=6, height="auto", allow_preview=False, show_label=False, buttons=[], elem_classes="gallery"

@@ -91,7 +91,7 @@ def read(path: str) -> Table:
 def build(forecaster: Forecaster) -> None:
     most = forecaster.settings.horizon
     table = gr.State(None, time_to_live=_SECONDS_KEPT)
-    given = page.Upload(label="A table, CSV or TSV", height=140)
+    given = page.upload_field("A table, CSV or TSV")
     levels = [level for level in forecaster.settings.quantiles if level < 0.5]
     intervals = [(f"{1 - 2 * level:.0%}, {level:g} to {1 - level:g}", 1 - 2 * level) for level in levels]
     with gr.Row():
