@@ -1,4 +1,4 @@
-"""A function of the suite's layers as a LiteRT file of built-in ops alone, with free batch and time axes.
+"""Functions of the suite's layers as a LiteRT file of built-in ops alone, with free batch and time axes.
 
 Keras' own export turns every recurrent layer into Flex ops, which the plain runtime cannot run. Here each `LSTM`
 becomes one UNIDIRECTIONAL_SEQUENCE_LSTM, and each `SimpleRNN` one WHILE. A kernel of LiteRT has a fixed batch and
@@ -12,7 +12,7 @@ import re
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import flatbuffers
@@ -57,25 +57,28 @@ def trace(signature: Signature) -> Any:
     return tf.function(serve, autograph=False).get_concrete_function(**specs)
 
 
-def to_litert(signature: Signature, quantise: Quantise = "none") -> bytes:
+def to_litert(
+    signature: Signature, quantise: Quantise = "none", further: Mapping[str, Signature] | None = None
+) -> bytes:
     """Converts a function to a LiteRT file.
 
     Args:
         signature: the function; keys of its outputs are those of the file.
         quantise: `float16` stores weights in half precision; `int8` in a byte, and computes products of matrices in
             whole numbers (dynamic range quantisation).
+        further: other functions of the file by their names; weights that they share stand in it once.
 
     Raises:
         WorkFailed: the file needs an op that is not built in.
     """
     module = tf.Module()
     with _built_in_layers():
-        module.traced = trace(signature)
+        module.traced = {name: trace(one) for name, one in {SIGNATURE: signature, **(further or {})}.items()}
     with tempfile.TemporaryDirectory() as folder:
         # Only by way of a SavedModel does the converter see the layers before they are inlined.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, folder, signatures={SIGNATURE: module.traced}, options=options)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+        tf.saved_model.save(module, folder, signatures=dict(module.traced), options=options)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(module.traced))
         if quantise != "none":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantise == "float16":
@@ -137,14 +140,31 @@ class _Constants(keras.StatelessScope):
 
 @contextlib.contextmanager
 def _built_in_layers() -> Iterator[None]:
-    """Within it the recurrent layers of the suite trace as what the converter has kernels or plain loops for."""
-    kept = LSTM.call, SimpleRNN.call, tf.Tensor.__getitem__, ops.scan
-    LSTM.call, SimpleRNN.call = _in_one_sequence(_fused_lstm, LSTM.call), _in_one_sequence(_loop, SimpleRNN.call)
-    tf.Tensor.__getitem__, ops.scan = _index_then_expand(tf.Tensor.__getitem__), _scan
-    try:
+    """Within it the suite's layers and some ops trace as what the converter has kernels or plain loops for."""
+    swaps = [
+        (LSTM, "call", _in_one_sequence(_fused_lstm, LSTM.call)),
+        (SimpleRNN, "call", _in_one_sequence(_loop, SimpleRNN.call)),
+        (keras.layers.Embedding, "call", _look_up),
+        (tf.Tensor, "__getitem__", _index_then_expand(tf.Tensor.__getitem__)),
+        (ops, "scan", _scan),
+    ]
+    with contextlib.ExitStack() as stack:
+        for owner, name, other in swaps:
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, other)
         yield
-    finally:
-        LSTM.call, SimpleRNN.call, tf.Tensor.__getitem__, ops.scan = kept
+
+
+def _look_up(layer: keras.layers.Embedding, token_ids: Tensor) -> Tensor:
+    """The layer as the op EMBEDDING_LOOKUP, which reads a quantised table by the row; a gather would unpack it all."""
+
+    def look_up(table: Tensor, flat: Tensor) -> Tensor:
+        return tf.gather(table, flat)
+
+    # By this name the converter knows the op, and by the order of the arguments.
+    known = tf.function(look_up, autograph=False, experimental_implements="embedding_matmul")
+    vectors = known(tf.convert_to_tensor(layer.embeddings), tf.reshape(token_ids, [-1]))
+    return tf.reshape(vectors, tf.concat([tf.shape(token_ids), [layer.output_dim]], 0))
 
 
 def _scan(step: Callable, start: Any, given: Tensor, reverse: bool = False) -> tuple[Any, Any]:

@@ -23,14 +23,15 @@ class SearchOptions:
 
     Attributes:
         beam: hypotheses kept at each step; 1 is greedy search.
-        length_penalty: scores are divided by length ** length_penalty; 0 favours short sequences, 1 takes the mean.
+        length_penalty: scores are divided by length ** length_penalty; 0 favours short sequences, 1 takes the mean. A
+            number, or where a graph takes it as an input, float32 without axes.
         best: how many sequences must be certain before the search ends, at most `beam`.
         forbidden: token ids that are never written.
         repeats: whether the same token may stand twice in a row.
     """
 
     beam: int = 5
-    length_penalty: float = 1.0
+    length_penalty: float | Tensor = 1.0
     best: int = 1
     forbidden: tuple[int, ...] = (PADDING, UNKNOWN, START)
     repeats: bool = True
@@ -102,12 +103,18 @@ def _length_norm(length: Tensor, options: SearchOptions) -> Tensor:
 
 
 def _allowed(log_probabilities: Tensor, token: Tensor, must_end: Tensor, options: SearchOptions) -> Tensor:
-    """Log probabilities with those of forbidden tokens, and at the limit of all but END, out of reach."""
-    ids = np.arange(log_probabilities.shape[-1], dtype="int32")
-    is_closed = ops.logical_or(np.isin(ids, options.forbidden), ops.logical_and(must_end[:, None, None], ids != END))
+    """Log probabilities with those of forbidden tokens, and at the limit of all but END, out of reach.
+
+    By sums, which cost a fraction of what a choice of each number does in a graph for small devices.
+    """
+    size = log_probabilities.shape[-1]
+    ids = np.arange(size)
+    never, unless_end = (np.float32(_NEVER) * chosen for chosen in (np.isin(ids, options.forbidden), ids != END))
+    closed = never + ops.cast(must_end, "float32")[:, None, None] * unless_end
     if not options.repeats:
-        is_closed = ops.logical_or(is_closed, ops.logical_and(token[..., None] == ids, ids != END))
-    return ops.where(is_closed, _NEVER, log_probabilities)
+        # What is alive has not ended, so its last token is not END.
+        closed = closed + _NEVER * ops.one_hot(token, size, dtype="float32")
+    return log_probabilities + closed
 
 
 def _pick(array: Tensor, indices: Tensor, size: int) -> Tensor:
@@ -124,11 +131,28 @@ def _write(sequences: Tensor, tokens: Tensor, t: Tensor) -> Tensor:
     return sequences * (1 - here) + tokens[..., None] * here
 
 
+def search(network: Any, inputs: Tensor, limits: Tensor, options: SearchOptions) -> tuple[Tensor, Tensor]:
+    """The beam search of a network.
+
+    Args:
+        network: has `begin(inputs, beam)`, which returns a step function and its first state.
+        inputs: of the network.
+        limits: most tokens of each row, int32 `(batch,)`.
+        options: beam, length penalty and the like.
+
+    Returns:
+        Token ids and scores as in `beam_search`.
+    """
+    step, state = network.begin(inputs, options.beam)
+    token_ids, scores, _ = beam_search(step, state, limits, ops.max(limits), options)
+    return token_ids, scores
+
+
 class Searcher(keras.Model):
     """A network's beam search as a model, so that `predict_on_batch` compiles it on every backend.
 
     Args:
-        network: has `begin(inputs, beam)`, which returns a step function and its first state.
+        network: as in `search`.
         options: beam, length penalty and the like.
     """
 
@@ -141,7 +165,4 @@ class Searcher(keras.Model):
 
     def call(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """`inputs` of the network and `limits` int32 `(batch,)` -> token ids and scores as in `beam_search`."""
-        step, state = self.network.begin(inputs["inputs"], self.options.beam)
-        limits = inputs["limits"]
-        token_ids, scores, _ = beam_search(step, state, limits, ops.max(limits), self.options)
-        return token_ids, scores
+        return search(self.network, inputs["inputs"], inputs["limits"], self.options)

@@ -87,7 +87,7 @@ class EncoderDecoder(keras.Model):
         def step(token_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
             embedded = self._embed(self.target_embedding, token_ids)
             features, state = self.decoder.step(embedded, source, state)
-            return ops.log_softmax(ops.cast(self._logits(features), "float32"), axis=-1), state
+            return ops.log_softmax(ops.cast(self._step_logits(features), "float32"), axis=-1), state
 
         start = self.decoder.start(source.summary)
         return step, keras.tree.map_structure(lambda array: ops.repeat(array[:, None], beam, axis=1), start)
@@ -106,6 +106,12 @@ class EncoderDecoder(keras.Model):
         """Features `(..., embedding)` -> logits `(..., target_size)`, by the target's vectors (Press & Wolf, 2017)."""
         table = ops.cast(self.target_embedding.embeddings[: self.target_size], features.dtype)
         return ops.matmul(features, ops.transpose(table)) + ops.cast(self.output_bias, features.dtype)
+
+    def _step_logits(self, features: Tensor) -> Tensor:
+        """As `_logits`, by the whole table: an export has it once for this and for looking vectors up."""
+        table = ops.cast(self.target_embedding.embeddings, features.dtype)
+        logits = ops.matmul(features, ops.transpose(table))[..., : self.target_size]
+        return logits + ops.cast(self.output_bias, features.dtype)
 
     def _with_guesses(self, target_ids: Tensor, source: EncodedSource) -> Tensor:
         """Some target ids replaced by what the network itself would have written there.
