@@ -27,6 +27,9 @@ SAVED_MODEL = "saved_model"
 LEAST_SAMPLES = 100
 _MOST_DIFFERENCE = 1e-4
 _LEAST_EQUAL = {"none": 1.0, "float16": 0.99, "int8": 0.99}
+# How much less likely what was written may be than what Keras wrote: the difference of scores, log probabilities
+# divided by length.
+_NEAR_TIE = {"none": _MOST_DIFFERENCE, "float16": 0.01, "int8": 0.1}
 _MOST_ERROR = 0.05
 _TIMES = 10
 
@@ -72,16 +75,22 @@ class Samples:
     Attributes:
         batches: inputs by name, of different sizes, `LEAST_SAMPLES` rows or more together.
         usual: a row of a usual size, whose latency is measured.
-        answer: the output that holds the answer: numbers, or with `has_labels` a score for each label.
+        answer: the output that holds the answer: numbers, with `has_labels` a score for each label, or with `written`
+            the score of each sequence.
         has_labels: whether the largest score is what counts.
         unit: of numbers, such as the deviation of what is predicted; differences are counted in it.
+        written: the output with sequences, token ids `(batch, beam, time)` or the best as texts `(batch,)`.
+        rescore: inputs and outputs -> the scores that Keras itself gives to the best sequences, `(batch,)`; None where
+            any other sequence than that of Keras is wrong.
     """
 
     batches: Sequence[Arrays]
     usual: Arrays
     answer: str
-    has_labels: bool
+    has_labels: bool = False
     unit: float = 1.0
+    written: str = ""
+    rescore: Callable[[Arrays, Arrays], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ class Plan:
         raw: from raw input to answers, for a SavedModel.
         reference: what the app itself answers to the inputs of `raw`, by way of its predictor.
         raw_samples: of `raw`.
+        further: other functions of the LiteRT file by their names, each with samples of numbers.
         companions: files that a host of the LiteRT file needs beside it, such as the labels.
     """
 
@@ -104,6 +114,7 @@ class Plan:
     raw: Signature
     reference: Callable[[Arrays], Arrays]
     raw_samples: Samples
+    further: Mapping[str, tuple[Signature, Samples]] = field(default_factory=dict)
     companions: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -151,6 +162,7 @@ def as_line(folder: Path, entry: Entry) -> str:
     """`out/model.tflite: 29.8 MB, 1.3 times as fast as Keras, ...`, for people."""
     parts = [f"{entry['megabytes']:.1f} MB", f"{entry['speed_up']:.1f} times as fast as Keras"]
     parts += [f"{entry['equal']:.1%} of {entry['examples']:,} answers equal"] if "equal" in entry else []
+    parts += [f"{entry['as_likely']:.1%} equal or as likely"] if entry.get("as_likely", 1.0) > entry["equal"] else []
     parts.append(f"numbers apart by {entry['largest_difference']:.1e} at most")
     return f"{folder / entry['data']}: {', '.join(parts)}"
 
@@ -180,16 +192,59 @@ def compare(expected: Sequence[np.ndarray], found: Sequence[np.ndarray], has_lab
     return figures | {"examples": sum(len(one) for one, _ in pairs)}
 
 
+def compare_written(
+    samples: Samples, expected: Sequence[Arrays], found: Sequence[Arrays], quantise: Quantise = "none"
+) -> dict[str, Any]:
+    """How much the best sequences differ, and their scores.
+
+    Two sequences may be so nearly as likely that the last digit decides between them. So what was written is given to
+    Keras as well: it counts as a near tie where Keras finds it about as likely as what it wrote itself.
+
+    Args:
+        samples: what the answers are to.
+        expected: those of Keras, a batch each.
+        found: those of the export.
+        quantise: of the export, which says how near is near.
+
+    Returns:
+        As `compare`; `equal` is the share of rows with the same sequence, and with a `rescore` `as_likely` that of equal
+        ones and near ties. Scores are held against those that Keras gives to the same sequence.
+    """
+    same, ours, judged, theirs = [], [], [], []
+    for inputs, one, other in zip(samples.batches, expected, found, strict=True):
+        pairs = zip(_best(one[samples.written]), _best(other[samples.written]), strict=True)
+        is_same = np.array([np.array_equal(*pair) for pair in pairs])
+        best = _best(one[samples.answer])
+        rescored = best if samples.rescore is None or is_same.all() else samples.rescore(inputs, other)
+        same.append(is_same)
+        ours.append(_best(other[samples.answer]))
+        judged.append(np.where(is_same, best, rescored))
+        theirs.append(best)
+    figures = compare(judged, ours, has_labels=False) | {"equal": float(np.mean(np.concatenate(same)))}
+    if samples.rescore is not None:
+        is_near = np.concatenate(judged) >= np.concatenate(theirs) - _NEAR_TIE[quantise]
+        figures["as_likely"] = float(np.mean(np.concatenate(same) | is_near))
+    return figures
+
+
+def _best(array: np.ndarray) -> np.ndarray:
+    """Of an array with an axis for the beam, `(batch, beam, ...)`, the first."""
+    return array if array.ndim == 1 else array[:, 0]
+
+
 def check_differences(figures: Mapping[str, Any], quantise: Quantise, what: str) -> None:
     """Refuses an export that does not answer as the model.
 
     Raises:
-        WorkFailed: labels differ, in full precision one and else more than one in a hundred, or numbers do.
+        WorkFailed: labels or sequences differ by more than near ties, in full precision one and else more than one in a
+            hundred, or numbers do.
     """
     if figures["examples"] < LEAST_SAMPLES:
         raise WorkFailed(f"{what}: compared on {figures['examples']} samples; {LEAST_SAMPLES} are needed")
-    if figures.get("equal", 1.0) < _LEAST_EQUAL[quantise]:
-        raise WorkFailed(f"{what}: only {figures['equal']:.2%} of the answers are those of Keras; it was not written")
+    equal = figures.get("as_likely", figures.get("equal", 1.0))
+    if equal < _LEAST_EQUAL[quantise]:
+        near = " or near ties" if "as_likely" in figures else ""
+        raise WorkFailed(f"{what}: only {equal:.2%} of the answers are those of Keras{near}; it was not written")
     # NaN is refused as well.
     is_near = figures["largest_difference"] <= _MOST_DIFFERENCE
     if quantise != "none":
@@ -215,9 +270,14 @@ def milliseconds(run: Callable[[], Any]) -> float:
 def _export_litert(settings: ExportSettings, plan: Plan, folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     from common.conversion import as_function, count_ops, describe, to_litert
 
-    content = to_litert(plan.arrays, settings.quantise)
-    content = describe(content, _description(plan.saved.app, plan.arrays))
-    figures = _measure(plan.samples, as_function(plan.arrays), LiteRTNetwork(content, threads=1))
+    further = {name: signature for name, (signature, _) in plan.further.items()}
+    content = to_litert(plan.arrays, settings.quantise, further)
+    content = describe(content, _description(plan.saved.app, plan.arrays, further))
+    network = LiteRTNetwork(content, threads=1)
+    for name, (signature, samples) in plan.further.items():
+        differences = _compare(samples, as_function(signature), network.function(name))
+        check_differences(differences, settings.quantise, f"{folder / LITERT}, {name}")
+    figures = _measure(plan.samples, as_function(plan.arrays), network, settings.quantise)
     check_differences(figures, settings.quantise, f"{folder / LITERT}")
     figures |= {"megabytes": len(content) / 1e6, "quantise": settings.quantise, "ops": count_ops(content)}
     return figures, {LITERT: content, **plan.companions}
@@ -241,18 +301,34 @@ def _export_saved_model(settings: ExportSettings, plan: Plan, folder: Path) -> t
 
 
 def _measure(
-    samples: Samples, reference: Callable[[Arrays], Arrays], run: Callable[[Arrays], Arrays]
+    samples: Samples,
+    reference: Callable[[Arrays], Arrays],
+    run: Callable[[Arrays], Arrays],
+    quantise: Quantise = "none",
 ) -> dict[str, Any]:
     """The export beside Keras, in answers and in time."""
-    expected = [reference(batch)[samples.answer] / samples.unit for batch in samples.batches]
-    found = [run(batch)[samples.answer] / samples.unit for batch in samples.batches]
+    differences = _compare(samples, reference, run, quantise)
     ours, theirs = milliseconds(lambda: run(samples.usual)), milliseconds(lambda: reference(samples.usual))
-    figures = {"speed_up": theirs / ours, **compare(expected, found, samples.has_labels)}
-    return figures | {"milliseconds": ours, "keras_milliseconds": theirs}
+    return {"speed_up": theirs / ours, **differences, "milliseconds": ours, "keras_milliseconds": theirs}
 
 
-def _description(app: str, signature: Signature) -> str:
+def _compare(
+    samples: Samples,
+    reference: Callable[[Arrays], Arrays],
+    run: Callable[[Arrays], Arrays],
+    quantise: Quantise = "none",
+) -> dict[str, Any]:
+    expected, found = ([function(batch) for batch in samples.batches] for function in (reference, run))
+    if samples.written:
+        return compare_written(samples, expected, found, quantise)
+    answers = ([one[samples.answer] / samples.unit for one in some] for some in (expected, found))
+    return compare(*answers, samples.has_labels)
+
+
+def _description(app: str, signature: Signature, further: Mapping[str, Signature] | None = None) -> str:
     lines = [f"{name}: {meaning}" for name, meaning in signature.meaning.items()]
+    for other, one in (further or {}).items():
+        lines += [f"Signature {other}:", *(f"{name}: {meaning}" for name, meaning in one.meaning.items())]
     return "\n".join([f"A model of the app {app}.", *lines])
 
 

@@ -1,5 +1,6 @@
 """Runs LiteRT files, and reads the model folders they stand in, without TensorFlow and without Keras."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,10 @@ class LiteRTNetwork:
         signature: name of the function.
         threads: that it may use.
 
+    Attributes:
+        inputs: their names.
+        outputs: their shapes by name, -1 where an axis is free.
+
     Raises:
         UserError: it is no such file, or has no such signature.
     """
@@ -35,14 +40,22 @@ class LiteRTNetwork:
             with silent_stderr():
                 self._interpreter = Interpreter(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
-                self._run = self._interpreter.get_signature_runner(signature)
+                run = self._interpreter.get_signature_runner(signature)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{LITERT}: not a file that LiteRT can run: {str(error).splitlines()[0]}") from error
-        self.inputs = list(self._run.get_input_details())
+        self.inputs = list(run.get_input_details())
+        self.outputs = {name: tuple(one["shape_signature"]) for name, one in run.get_output_details().items()}
+        self._run = self.function(signature)
 
     def __call__(self, arrays: Arrays) -> Arrays:
         """Arrays by the names of the inputs -> arrays by the names of the outputs."""
-        return self._run(**{name: arrays[name] for name in self.inputs})
+        return self._run(arrays)
+
+    def function(self, signature: str) -> Callable[[Arrays], Arrays]:
+        """Another function of the same file."""
+        run = self._interpreter.get_signature_runner(signature)
+        names = list(run.get_input_details())
+        return lambda arrays: run(**{name: arrays[name] for name in names})
 
 
 def choose_runtime(folder: Path, runtime: Runtime) -> Runtime:

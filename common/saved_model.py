@@ -10,7 +10,7 @@ import numpy as np
 from common.conversion import trace
 from common.export import Signature
 from common.litert import SIGNATURE, Arrays
-from common.text import RULES
+from common.text import END, PADDING, RULES
 
 import tensorflow as tf  # isort: skip  # `common.backend` silences it first
 
@@ -99,10 +99,23 @@ def strip(texts: Tensor) -> Tensor:
     return tf.strings.regex_replace(texts, f"^{_WHITE_SPACE}+|{_WHITE_SPACE}+$", "")
 
 
+def single_spaces(texts: Tensor) -> Tensor:
+    """Texts with one space where white space was, and none around them."""
+    return tf.strings.strip(tf.strings.regex_replace(texts, f"{_WHITE_SPACE}+", " "))
+
+
 def places_of(texts: Tensor, values: Sequence[str]) -> Tensor:
     """The place of each text among `values`, from 1 on, and 0 where it is none of them: int32 `(batch,)`."""
     is_value = tf.equal(tf.expand_dims(texts, 1), tf.constant([list(values)]))
     return tf.reduce_sum(tf.cast(is_value, tf.int32) * tf.range(1, len(values) + 1), axis=1)
+
+
+def known_place(texts: Tensor, values: Sequence[str], name: str) -> Tensor:
+    """The place of each text among `values`, from 0 on; any other text is an error that names what there is."""
+    places = places_of(texts, values)
+    known = tf.debugging.assert_greater(places, 0, f"`{name}` must be one of {', '.join(values)}")
+    with tf.control_dependencies([known]):
+        return places - 1
 
 
 def name_labels(probabilities: Tensor, labels: Sequence[str]) -> dict[str, Tensor]:
@@ -118,6 +131,36 @@ def build_tokeniser(model: bytes) -> Any:
     return tensorflow_text.SentencepieceTokenizer(model, out_type=tf.int32, add_bos=True, add_eos=True)
 
 
+def lengths(rows: Any) -> Tensor:
+    """Ids in each of ragged rows, int32 `(batch,)`."""
+    return tf.cast(rows.row_lengths(), tf.int32)
+
+
+def with_first(token_ids: Tensor, first: Tensor) -> Tensor:
+    """Ids `(batch, time)` with those of `first` `(batch,)` in the place of START."""
+    return tf.concat([tf.expand_dims(first, 1), token_ids[:, 1:]], axis=1)
+
+
+def as_texts(token_ids: Tensor, scores: Tensor, tokeniser: Any) -> dict[str, Tensor]:
+    """Sequences `(batch, beam, time)`, best first, and scores `(batch, beam)` as an answer; see `texts_meaning`."""
+    shape = tf.shape(token_ids)
+    rows = tf.reshape(token_ids, [-1, shape[2]])
+    is_word = tf.logical_and(tf.not_equal(rows, PADDING), tf.not_equal(rows, END))
+    words = tf.RaggedTensor.from_tensor(rows, tf.reduce_sum(tf.cast(is_word, tf.int64), axis=1))
+    alternatives = tf.reshape(tokeniser.detokenize(words), shape[:2])
+    return {"text": alternatives[:, 0], "score": scores[:, 0], "alternatives": alternatives, "scores": scores}
+
+
+def texts_meaning(beam: int) -> dict[str, str]:
+    """What the answer of `as_texts` is, by its parts."""
+    return {
+        "text": "string (batch,), the best one",
+        "score": "float32 (batch,), of it: its log probability over its length in sub-words",
+        "alternatives": f"string (batch, {beam}), best first",
+        "scores": f"float32 (batch, {beam}), of these, -1e9 or less where there were fewer",
+    }
+
+
 def shorten(rows: Any, most: int, head: int) -> tuple[Tensor, Tensor]:
     """Keeps the first `head` ids of rows that are too long, and of the rest the last.
 
@@ -129,10 +172,9 @@ def shorten(rows: Any, most: int, head: int) -> tuple[Tensor, Tensor]:
     Returns:
         Ids int32 `(batch, time)`, padded on the right with zeros, and whether each row was too long, bool `(batch,)`.
     """
-    lengths = tf.expand_dims(tf.cast(rows.row_lengths(), tf.int32), 1)
     dense = rows.to_tensor(0)
     places = tf.expand_dims(tf.range(tf.minimum(tf.shape(dense)[1], most)), 0)
-    skipped = tf.maximum(lengths - most, 0)
+    skipped = tf.maximum(tf.expand_dims(lengths(rows), 1) - most, 0)
     places = places + tf.where(places < head, 0, skipped)
     # Places behind the end of a short row are padding already.
     return tf.gather(dense, places, batch_dims=1), tf.squeeze(skipped > 0, 1)

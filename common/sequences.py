@@ -1,11 +1,14 @@
 """Sequences that a network writes: the search for them, and what it found as people read it, free of TensorFlow."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from common.text import Tokeniser
+from common.errors import UserError
+from common.litert import LITERT, LiteRTNetwork
+from common.text import PADDING, START, Tokeniser
 
 # Beams that found no sequence come with scores far below this.
 _NO_SEQUENCE = -1e8
@@ -71,3 +74,60 @@ class Searches:
         if options not in self._searchers:
             self._searchers[options] = Searcher(self.model, options)
         return self._searchers[options].predict_on_batch({"inputs": inputs, "limits": limits})
+
+
+class ExportedSearches:
+    """The beam search in a LiteRT file, of the width that it was exported with.
+
+    Args:
+        exported: the file.
+        inputs: name of what the network takes.
+        where: the file, for messages.
+    """
+
+    def __init__(self, exported: LiteRTNetwork, inputs: str, where: str = LITERT):
+        self.exported = exported
+        self.beam = exported.outputs["scores"][-1]
+        self._inputs, self._where = inputs, where
+
+    def search(
+        self, inputs: np.ndarray, limits: np.ndarray, beam: int, length_penalty: float, n_best: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `Searches.search`; all hypotheses of the beam are certain, whatever `n_best`.
+
+        Raises:
+            UserError: the export has another beam.
+        """
+        self.check_beam(beam)
+        given = {self._inputs: inputs, "limits": limits, "length_penalty": np.float32(length_penalty)}
+        found = self.exported(given)
+        return found["token_ids"], found["scores"]
+
+    def check_beam(self, beam: int) -> None:
+        """Raises a UserError where `beam` is not that of the export."""
+        if beam != self.beam:
+            raise UserError(
+                f"--beam {beam}: {self._where} was exported with {self.beam}; leave the flag out, or use --runtime keras"
+            )
+
+
+def score_by(
+    losses: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    inputs: np.ndarray,
+    token_ids: np.ndarray,
+    length_penalty: float,
+) -> np.ndarray:
+    """What a network gives to sequences that another wrote.
+
+    Args:
+        losses: inputs and ids from START on -> cross-entropy of each id after START, zero at padding.
+        inputs: of the network, a row each.
+        token_ids: a sequence each up to its END, padded: `(batch, time)`.
+        length_penalty: as in `SearchOptions`.
+
+    Returns:
+        Scores `(batch,)`.
+    """
+    given = np.pad(token_ids, ((0, 0), (1, 0)), constant_values=START)
+    lengths = (token_ids != PADDING).sum(axis=1)
+    return -losses(inputs, given).sum(axis=1) / lengths**length_penalty

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from apps.translation.config import split_names
 from apps.translation.translator import Translation, Translator
-from common import cli, plots
-from common.config import InferSettings, parse_settings
+from common import cli
+from common.config import RuntimeInferSettings, parse_settings
 from common.errors import UserError
 from common.files import make_folder
 from common.verbs import print_answers
@@ -16,7 +16,7 @@ from common.verbs import print_answers
 PROG = "python -m apps.translation.infer"
 
 
-class TranslationInferSettings(InferSettings):
+class TranslationInferSettings(RuntimeInferSettings):
     """Translates sentences: arguments, lines of a file, or lines of standard input."""
 
     texts: tuple[str, ...] = Field((), description="sentences to translate", json_schema_extra={"positional": True})
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
     given = cli.gather_texts(settings.texts, settings.file)
     if settings.n_best > settings.beam:
         raise UserError(f"--n-best {settings.n_best}: at most as many as --beam {settings.beam}")
-    translators = [Translator.load(folder) for folder in settings.model]
+    translators = [Translator.load(folder, runtime=settings.runtime, beam=settings.beam) for folder in settings.model]
     answers = translate(translators, given, settings)
     if settings.plot:
         draw(settings.plot, answers)
@@ -75,6 +75,8 @@ def as_line(translation: Translation) -> str:
 
 def draw(folder: Path, answers: Sequence[Translation]) -> None:
     """A picture a translation: its sub-words against those of the source."""
+    from common import plots
+
     make_folder(folder)
     for number, answer in enumerate(answers, start=1):
         alignment = answer.alignment

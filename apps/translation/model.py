@@ -80,6 +80,11 @@ class EncoderDecoder(keras.Model):
         memory = self.dropout(memory, training=training)
         return self.decoder.read(memory, padding_mask, self.summary(memory, padding_mask))
 
+    def read(self, source_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """As `call`, and where the decoder looks, as `attend`; by the same arrays as `begin`."""
+        features, weights = self._decode(target_ids, self.encode(source_ids), training=False)
+        return self._step_logits(features), weights
+
     def begin(self, source_ids: Tensor, beam: int) -> tuple[Step, Any]:
         """A step function over sources, and its first state, for `beam` hypotheses each."""
         source = self.encode(source_ids)

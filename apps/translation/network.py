@@ -1,10 +1,11 @@
-"""What a translator asks of a network, and how a Keras model answers it."""
+"""What a translator asks of a network, and how a Keras model and a LiteRT file answer it."""
 
 from typing import Protocol
 
 import numpy as np
 
-from common.sequences import Searches
+from common.litert import LITERT, LiteRTNetwork
+from common.sequences import ExportedSearches, Searches
 
 
 class Network(Protocol):
@@ -39,3 +40,22 @@ class KerasNetwork(Searches):
 
         logits = self.model.predict_on_batch({"source_ids": source_ids, "target_ids": target_ids[:, :-1]})
         return ops.convert_to_numpy(token_losses(target_ids[:, 1:], logits))
+
+
+class ExportedNetwork(ExportedSearches):
+    """A LiteRT file of `apps.translation.export` as a `Network`.
+
+    Args:
+        exported: the file.
+        where: the file, for messages.
+    """
+
+    def __init__(self, exported: LiteRTNetwork, where: str = LITERT):
+        super().__init__(exported, "source_ids", where)
+        self._read = exported.function("read")
+
+    def attend(self, source_ids, target_ids):
+        return self._read({"source_ids": source_ids, "target_ids": target_ids})["attention"]
+
+    def losses(self, source_ids, target_ids):
+        return self._read({"source_ids": source_ids, "target_ids": target_ids})["losses"]

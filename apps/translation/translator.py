@@ -9,9 +9,11 @@ import numpy as np
 
 from apps.translation.config import TranslationSettings
 from apps.translation.data import check_sentence, encode_sources
-from apps.translation.network import KerasNetwork, Network
+from apps.translation.network import ExportedNetwork, KerasNetwork, Network
 from common.batching import pad, token_batches
+from common.config import Runtime
 from common.errors import UserError
+from common.litert import LITERT, choose_runtime, load_exported
 from common.model_folder import ModelFolder, load_model
 from common.sequences import Alternative, Written, as_plain_row
 from common.text import PADDING, START, Tokeniser
@@ -72,17 +74,32 @@ class Translator:
         self.languages = list(languages)
 
     @classmethod
-    def load(cls, folder: str | Path, precision: str = "float32") -> "Translator":
-        """Reads a model folder.
+    def load(
+        cls, folder: str | Path, precision: str = "float32", runtime: Runtime = "keras", beam: int | None = None
+    ) -> "Translator":
+        """Reads a model folder; with `litert`, or `auto` where the model was exported, TensorFlow is not imported.
+
+        Args:
+            folder: of the model.
+            precision: of the arithmetic of Keras.
+            runtime: what runs the network.
+            beam: hypotheses that will be kept, if it is known; with `auto`, Keras runs another than the exported one.
 
         Raises:
-            UserError: the folder is missing, damaged or of another app.
+            UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
-        return cls.of(load_model(Path(folder), APP), precision)
+        folder = Path(folder)
+        if choose_runtime(folder, runtime) == "litert":
+            saved, exported = load_exported(folder, APP)
+            network = ExportedNetwork(exported, f"{folder}/{LITERT}")
+            if runtime == "litert" or beam in (None, network.beam):
+                network.check_beam(network.beam if beam is None else beam)
+                return cls(network, *read_tokenisers(saved), saved.facts["languages"])
+        return cls.of(load_model(folder, APP), precision)
 
     @classmethod
     def of(cls, saved: ModelFolder, precision: str = "float32") -> "Translator":
-        """Builds the translator from a model folder that has been read."""
+        """Builds the translator from a model folder that has been read, over Keras."""
         from apps.translation.model import build_model
         from common.checkpoint import load_network
 
@@ -156,7 +173,7 @@ class Translator:
         tokens = max(_BATCH_TOKENS // beam, 1)
         for batch in token_batches([len(row) for row in rows], tokens, np.random.default_rng(0)):
             source_ids = pad([rows[index] for index in batch])
-            limits = np.array([_most_tokens(len(rows[index])) for index in batch], np.int32)
+            limits = np.array([most_tokens(len(rows[index])) for index in batch], np.int32)
             answers = self.network.search(source_ids, limits, beam, length_penalty, n_best)
             for index, token_ids, scores in zip(batch, *answers, strict=True):
                 found[index] = token_ids, scores
@@ -187,6 +204,6 @@ def read_tokenisers(saved: ModelFolder) -> tuple[Tokeniser, Tokeniser]:
     return source, Tokeniser(saved.files[TARGET_TOKENISER]) if TARGET_TOKENISER in saved.files else source
 
 
-def _most_tokens(source_length: int) -> int:
+def most_tokens(source_length: Any) -> Any:
     """How long a translation may become: no sentence of the training data is twice as long as its source and ten."""
     return 2 * source_length + 10
