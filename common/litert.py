@@ -27,6 +27,7 @@ class LiteRTNetwork:
     Attributes:
         inputs: their names.
         outputs: their shapes by name, -1 where an axis is free.
+        signatures: names of all functions of the file.
 
     Raises:
         UserError: it is no such file, or has no such signature.
@@ -45,6 +46,7 @@ class LiteRTNetwork:
             raise UserError(f"{LITERT}: not a file that LiteRT can run: {str(error).splitlines()[0]}") from error
         self.inputs = list(run.get_input_details())
         self.outputs = {name: tuple(one["shape_signature"]) for name, one in run.get_output_details().items()}
+        self.signatures = list(self._interpreter.get_signature_list())
         self._run = self.function(signature)
 
     def __call__(self, arrays: Arrays) -> Arrays:

@@ -141,21 +141,21 @@ def with_first(token_ids: Tensor, first: Tensor) -> Tensor:
     return tf.concat([tf.expand_dims(first, 1), token_ids[:, 1:]], axis=1)
 
 
-def as_texts(token_ids: Tensor, scores: Tensor, tokeniser: Any) -> dict[str, Tensor]:
+def as_texts(token_ids: Tensor, scores: Tensor, tokeniser: Any, name: str = "text") -> dict[str, Tensor]:
     """Sequences `(batch, beam, time)`, best first, and scores `(batch, beam)` as an answer; see `texts_meaning`."""
     shape = tf.shape(token_ids)
     rows = tf.reshape(token_ids, [-1, shape[2]])
     is_word = tf.logical_and(tf.not_equal(rows, PADDING), tf.not_equal(rows, END))
     words = tf.RaggedTensor.from_tensor(rows, tf.reduce_sum(tf.cast(is_word, tf.int64), axis=1))
     alternatives = tf.reshape(tokeniser.detokenize(words), shape[:2])
-    return {"text": alternatives[:, 0], "score": scores[:, 0], "alternatives": alternatives, "scores": scores}
+    return {name: alternatives[:, 0], "score": scores[:, 0], "alternatives": alternatives, "scores": scores}
 
 
-def texts_meaning(beam: int) -> dict[str, str]:
+def texts_meaning(beam: int, length_penalty: float, name: str = "text") -> dict[str, str]:
     """What the answer of `as_texts` is, by its parts."""
     return {
-        "text": "string (batch,), the best one",
-        "score": "float32 (batch,), of it: its log probability over its length in sub-words",
+        name: "string (batch,), the best one",
+        "score": f"float32 (batch,), of it: its log probability over (its length in sub-words) ** {length_penalty:g}",
         "alternatives": f"string (batch, {beam}), best first",
         "scores": f"float32 (batch, {beam}), of these, -1e9 or less where there were fewer",
     }

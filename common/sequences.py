@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from common.config import Runtime
 from common.errors import UserError
 from common.litert import LITERT, LiteRTNetwork
 from common.text import PADDING, START, Tokeniser
@@ -102,6 +103,16 @@ class ExportedSearches:
         given = {self._inputs: inputs, "limits": limits, "length_penalty": np.float32(length_penalty)}
         found = self.exported(given)
         return found["token_ids"], found["scores"]
+
+    def is_wanted(self, runtime: Runtime, beam: int | None) -> bool:
+        """Whether it is to answer, where `beam` hypotheses will be kept, if that is known; else Keras is.
+
+        Raises:
+            UserError: LiteRT is asked for, with another beam than that of the export.
+        """
+        if runtime == "litert" and beam is not None:
+            self.check_beam(beam)
+        return beam in (None, self.beam)
 
     def check_beam(self, beam: int) -> None:
         """Raises a UserError where `beam` is not that of the export."""

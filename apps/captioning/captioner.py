@@ -9,11 +9,13 @@ import numpy as np
 from PIL import Image
 
 from apps.captioning.config import CaptioningSettings
-from apps.captioning.encoders import Encoder, load_encoder
-from apps.captioning.network import KerasNetwork, Network
+from apps.captioning.encoders import Encoder, load_encoder, pixels_for
+from apps.captioning.network import ExportedNetwork, KerasNetwork, Network
 from apps.captioning.pictures import as_pixels, read_picture
 from common import cli
+from common.config import Runtime
 from common.errors import UserError
+from common.litert import LITERT, choose_runtime, load_exported
 from common.model_folder import ModelFolder, load_model
 from common.sequences import Alternative, Written, as_plain_row
 from common.text import PADDING, START, Tokeniser
@@ -72,21 +74,36 @@ class ImageCaptioner:
 
     @classmethod
     def load(
-        cls, folder: str | Path, encoder_weights: str | Path | None = None, precision: str = "float32"
+        cls,
+        folder: str | Path,
+        encoder_weights: str | Path | None = None,
+        precision: str = "float32",
+        runtime: Runtime = "keras",
+        beam: int | None = None,
     ) -> "ImageCaptioner":
-        """Reads a model folder.
+        """Reads a model folder; with `litert`, or `auto` where the model was exported, TensorFlow is not imported.
 
         Args:
             folder: of the model.
-            encoder_weights: file with the weights of its pretrained encoder; None has Keras download them.
-            precision: of the arithmetic.
+            encoder_weights: file with the weights of its pretrained encoder, which an export holds itself; None has
+                Keras download them.
+            precision: of the arithmetic of Keras.
+            runtime: what runs the network.
+            beam: hypotheses that will be kept, if it is known; with `auto`, Keras runs another than the exported one.
 
         Raises:
-            UserError: the folder is missing, damaged or of another app, or the encoder's weights are missing or others
-                than those the model was trained with.
+            UserError: the folder is missing, damaged, of another app or not exported to what is to run it, or the
+                encoder's weights are missing or others than those the model was trained with.
         """
-        weights = None if encoder_weights is None else Path(encoder_weights)
-        return cls.of(load_model(Path(folder), APP), weights, precision)
+        folder, weights = Path(folder), None if encoder_weights is None else Path(encoder_weights)
+        if choose_runtime(folder, runtime) == "litert":
+            saved, exported = load_exported(folder, APP)
+            network = ExportedNetwork(exported, f"{folder}/{LITERT}")
+            if network.is_wanted(runtime, beam):
+                settings = CaptioningSettings.from_values(saved.settings, saved.where)
+                encoder = pixels_for(settings.encoder, settings.picture_size)
+                return cls(network, encoder, Tokeniser(saved.files[TOKENISER]), settings.most_pieces)
+        return cls.of(load_model(folder, APP), weights, precision)
 
     @classmethod
     def of(cls, saved: ModelFolder, encoder_weights: Path | None, precision: str = "float32") -> "ImageCaptioner":

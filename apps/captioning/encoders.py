@@ -50,6 +50,8 @@ class Architecture:
     size: int = 224
 
 
+# All of them halve the picture five times.
+PRETRAINED_STRIDE = 32
 PRETRAINED = {
     "mobilenet_v2": Architecture("mobilenet_v2", "MobileNetV2"),
     "efficientnet_v2_b0": Architecture("efficientnet_v2", "EfficientNetV2B0"),
@@ -65,12 +67,13 @@ class Pixels:
 
     Args:
         size: pixels a side.
+        stride: of the network's encoder, pixels from place to place.
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, stride: int = SMALL_STRIDE):
         self.name, self.weights, self.dtype = SMALL, "", "uint8"
         self.size, self.shape = size, (size, size, 3)
-        self.grid = (size // SMALL_STRIDE, size // SMALL_STRIDE)
+        self.grid = (size // stride, size // stride)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         return pixels
@@ -97,6 +100,14 @@ class Frozen:
         # Float16 ends at 65,504.
         features = np.clip(features, -6e4, 6e4).astype(self.dtype)
         return features.reshape(len(pixels), *self.shape)
+
+    def in_graph(self, pixels: Any) -> Any:
+        """As a call, of tensors, for an export that holds the encoder; features are rounded but stay float32."""
+        from common.backend import ops
+
+        features = self._model(self._prepare(ops.cast(pixels, "float32")), training=False)
+        features = ops.cast(ops.cast(ops.clip(features, -6e4, 6e4), self.dtype), "float32")
+        return ops.reshape(features, (-1, *self.shape))
 
 
 def load_encoder(name: str, weights: Path | None, picture_size: int) -> Encoder:
@@ -129,6 +140,11 @@ def load_encoder(name: str, weights: Path | None, picture_size: int) -> Encoder:
             raise UserError(f"--encoder-weights {weights}: not weights of {name} without its top") from error
     model.trainable = False
     return Frozen(name, model)
+
+
+def pixels_for(name: str, picture_size: int) -> Pixels:
+    """Pictures as the encoder called `name` takes them, for an export that holds it; arguments as in `load_encoder`."""
+    return Pixels(picture_size) if name == SMALL else Pixels(PRETRAINED[name].size, PRETRAINED_STRIDE)
 
 
 def _preparation(name: str) -> Callable[[np.ndarray], np.ndarray]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from apps.captioning.captioner import BEAM, LENGTH_PENALTY, Caption, ImageCaptioner
 from apps.captioning.pictures import list_pictures, read_picture
 from common import cli
-from common.config import InferSettings, parse_settings
+from common.config import RuntimeInferSettings, parse_settings
 from common.errors import UserError, WorkFailed
 from common.files import make_folder
 from common.verbs import print_answers
@@ -19,7 +19,7 @@ PROG = "python -m apps.captioning.infer"
 _BATCH = 32
 
 
-class CaptioningInferSettings(InferSettings):
+class CaptioningInferSettings(RuntimeInferSettings):
     """Captions pictures: files and folders in arguments, or in lines of standard input."""
 
     pictures: tuple[str, ...] = Field(
@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> None:
     if settings.n_best > settings.beam:
         raise UserError(f"--n-best {settings.n_best}: at most as many as --beam {settings.beam}")
     paths = list_pictures(gather(settings))
-    captioner = ImageCaptioner.load(settings.model, settings.encoder_weights)
+    options = {"runtime": settings.runtime, "beam": settings.beam}
+    captioner = ImageCaptioner.load(settings.model, settings.encoder_weights, **options)
     answers, unread = [], []
     for start in range(0, len(paths), _BATCH):
         pictures, problems = read_all(paths[start : start + _BATCH])

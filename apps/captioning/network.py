@@ -1,10 +1,11 @@
-"""What a captioner asks of a network, and how a Keras model answers it."""
+"""What a captioner asks of a network, and how a Keras model and a LiteRT file answer it."""
 
 from typing import Protocol
 
 import numpy as np
 
-from common.sequences import Searches
+from common.litert import LITERT, LiteRTNetwork
+from common.sequences import ExportedSearches, Searches
 
 
 class Network(Protocol):
@@ -38,3 +39,19 @@ class KerasNetwork(Searches):
         from common.backend import ops
 
         return ops.convert_to_numpy(self.model.attend(pictures, token_ids))
+
+
+class ExportedNetwork(ExportedSearches):
+    """A LiteRT file of `apps.captioning.export` as a `Network`, whose pictures are pixels.
+
+    Args:
+        exported: the file.
+        where: the file, for messages.
+    """
+
+    def __init__(self, exported: LiteRTNetwork, where: str = LITERT):
+        super().__init__(exported, "pixels", where)
+        self.can_look = "read" in exported.signatures
+
+    def attend(self, pictures, token_ids):
+        return self.exported.function("read")({"pixels": pictures, "token_ids": token_ids})["attention"]

@@ -118,7 +118,7 @@ def text_signature(saved: ModelFolder, translator: Translator, model: EncoderDec
     meaning = {
         "text": "string (batch,), UTF-8, a sentence each",
         "language": f"string (batch,), to translate into: {', '.join(languages)}",
-        **saved_model.texts_meaning(_BEAM),
+        **saved_model.texts_meaning(_BEAM, _LENGTH_PENALTY),
     }
     strings = {name: keras.KerasTensor((None,), "string", name=name) for name in ("text", "language")}
     return Signature(answer, strings, meaning, keeps=(source, target))

@@ -92,8 +92,7 @@ class Translator:
         if choose_runtime(folder, runtime) == "litert":
             saved, exported = load_exported(folder, APP)
             network = ExportedNetwork(exported, f"{folder}/{LITERT}")
-            if runtime == "litert" or beam in (None, network.beam):
-                network.check_beam(network.beam if beam is None else beam)
+            if network.is_wanted(runtime, beam):
                 return cls(network, *read_tokenisers(saved), saved.facts["languages"])
         return cls.of(load_model(folder, APP), precision)
 
