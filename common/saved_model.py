@@ -45,7 +45,7 @@ def load_saved_model(folder: Path) -> Callable[[Arrays], Arrays]:
 def write_card(signature: Signature, example: Arrays, folder: Path, description: str) -> None:
     """A README.md that says how the SavedModel in `folder` is asked, from Python, a shell and over HTTP."""
     plain = {name: _plain(value) for name, value in example.items()}
-    inputs = ", ".join(f"{name}=tf.constant({json.dumps(value)})" for name, value in plain.items())
+    inputs = ", ".join(f"{name}=tf.constant({_in_python(value)})" for name, value in plain.items())
     imports = ["import tensorflow as tf"]
     imports += ["import tensorflow_text  # registers the ops of the tokeniser"] if signature.keeps else []
     (folder / "README.md").write_text(
@@ -181,5 +181,14 @@ def shorten(rows: Any, most: int, head: int) -> tuple[Tensor, Tensor]:
 
 
 def _plain(value: np.ndarray) -> Any:
+    """An input as JSON of TensorFlow Serving has it; of bytes that are no text, what is to stand for them."""
     values = value.tolist()
-    return [item.decode() if isinstance(item, bytes) else item for item in values]
+    try:
+        return [item.decode() if isinstance(item, bytes) else item for item in values]
+    except UnicodeDecodeError:
+        return [{"b64": "the file in base64"}]
+
+
+def _in_python(plain: Any) -> str:
+    is_file = isinstance(plain[0], dict)
+    return '[open("FILE", "rb").read()]' if is_file else json.dumps(plain, ensure_ascii=False)
