@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from common.export import check_differences, compare
 from common.litert import LITERT, LiteRTNetwork
 from common.model_folder import ModelFolder, read_metrics, save_model
 from common.text import Tokeniser, fit_tokeniser
-from tests.kit import environment, run_app
+from tests.kit import ROOT, environment, run_app
 
 # What a tokeniser may trip over: no letters, other scripts, composed and wide letters, and more than is read.
 GOLDEN = [
@@ -84,7 +85,7 @@ sys.meta_path.insert(0, Absent)
 """
 
 
-def ask_a_stranger(script: str, folder: Path, *arguments: str) -> dict:
+def ask_a_stranger(script: str, folder: Path, *arguments: str) -> Any:
     """Runs a script in a folder, in a process that cannot import this project; what it prints last is JSON."""
     command = [sys.executable, "-c", WITHOUT_THE_PROJECT + script, *arguments]
     variables = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
@@ -93,23 +94,11 @@ def ask_a_stranger(script: str, folder: Path, *arguments: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-LITERT_HOST = """
-import json, sys
-import numpy as np, sentencepiece
-from ai_edge_litert.interpreter import Interpreter
-
-tokeniser = sentencepiece.SentencePieceProcessor(model_file="tokeniser.model")
-labels = open("labels.txt").read().split()
-most = json.load(open("config.json"))["settings"]["most_pieces"]
-classify = Interpreter("model.tflite").get_signature_runner("serving_default")
-found = []
-for text in json.loads(sys.argv[1]):
-    row = tokeniser.encode(text, add_bos=True, add_eos=True)
-    row = row if len(row) <= most else row[: most // 4] + row[most // 4 - most :]
-    probabilities = classify(token_ids=np.array([row], np.int32))["probabilities"][0]
-    found.append([labels[probabilities.argmax()], *map(float, probabilities)])
-assert not {"tensorflow", "keras"} & set(sys.modules)
-print(json.dumps(found))
+LITERT_HOST = ROOT / "apps" / "sentiment" / "samples" / "litert_host.py"
+NO_TENSORFLOW = """
+import sys
+if {"tensorflow", "keras"} & set(sys.modules):
+    sys.exit("a host needs neither TensorFlow nor Keras")
 """
 
 SAVED_MODEL_HOST = """
@@ -126,12 +115,14 @@ print(json.dumps([[label.decode(), *probabilities, truncated] for label, probabi
 
 def test_a_host_with_litert_and_sentencepiece_alone_gives_our_answers(model, exported):
     texts = [line for line, _ in generate_sample(20, seed=4)]
+    texts.append("not bad at all, " * 60)
     expected = SentimentClassifier.load(model).predict(texts)
-    found = ask_a_stranger(LITERT_HOST, exported, json.dumps([text.normalise(line) for line in texts]))
-    assert {label for label, *_ in found} == {"neg", "pos"}
-    for (label, *probabilities), prediction in zip(found, expected, strict=True):
-        assert label == prediction.label
-        assert probabilities == pytest.approx(list(prediction.probabilities.values()), abs=1e-4)
+    script = LITERT_HOST.read_text(encoding="utf-8") + NO_TENSORFLOW
+    found = ask_a_stranger(script, exported, ".", *(text.normalise(line) for line in texts))
+    assert {answer["label"] for answer in found} == {"neg", "pos"}
+    for answer, prediction in zip(found, expected, strict=True):
+        assert answer["label"] == prediction.label
+        assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-4)
 
 
 def test_a_saved_model_takes_text_where_this_project_is_not(model, exported):
@@ -212,12 +203,12 @@ def test_an_export_into_the_models_own_folder_is_read_by_it(model, tmp_path):
 def test_an_export_that_differs_is_refused_and_not_written(model, tmp_path, monkeypatch):
     right = conversion.to_litert
 
-    def convert_something_else(signature, quantise):
+    def convert_something_else(signature, quantise, further):
         def wrong(**arrays):
             found = signature.function(**arrays)
             return {name: value * 1.01 for name, value in found.items()}
 
-        return right(type(signature)(wrong, signature.inputs, signature.meaning), quantise)
+        return right(type(signature)(wrong, signature.inputs, signature.meaning), quantise, further)
 
     monkeypatch.setattr(conversion, "to_litert", convert_something_else)
     with pytest.raises(WorkFailed, match="numbers differ from those of Keras by up to"):

@@ -56,9 +56,7 @@ def resize(picture: Tensor, size: int) -> Tensor:
     # The order matters, since what lies between is rounded; Pillow 13 begins with height where that is much larger.
     more = tf.shape(reduced)[:2] - size
     is_tall = more[0] > tf.maximum(2 * more[1], 0)
-    filtered = tf.cond(
-        is_tall, lambda: filter_across(filter_down(pixels)), lambda: filter_down(filter_across(pixels))
-    )
+    filtered = tf.cond(is_tall, lambda: filter_across(filter_down(pixels)), lambda: filter_down(filter_across(pixels)))
     return tf.cast(filtered, tf.uint8)
 
 

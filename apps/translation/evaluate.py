@@ -33,7 +33,9 @@ class TranslationEvaluateSettings(DataSettings, EvaluateSettings):
     target: str = Field("", description="languages to measure, with commas between them (default: all known)")
     beam: int = Field(5, gt=0, description="hypotheses kept at each step; 1 is greedy search")
     length_penalty: float = Field(1.0, ge=0, description="0 favours short translations, 1 takes the mean of a sub-word")
-    runtime: Runtime = Field("keras", description="what runs the network; figures of litert stand beside those of keras")
+    runtime: Runtime = Field(
+        "keras", description="what runs the network; figures of litert stand beside those of keras"
+    )
 
 
 SETTINGS = TranslationEvaluateSettings

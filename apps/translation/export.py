@@ -131,7 +131,10 @@ def sample_batches(languages: Sequence[str]) -> list[Arrays]:
     rows = [(text.encode(), languages[place % len(languages)].encode()) for place, text in enumerate(texts, start=1)]
     parts = [rows[1:2], rows[:1], *(rows[start : start + _ROWS] for start in range(2, len(rows), _ROWS))]
     return [
-        {name: np.array(values, object) for name, values in zip(("text", "language"), zip(*part, strict=True), strict=True)}
+        {
+            name: np.array(values, object)
+            for name, values in zip(("text", "language"), zip(*part, strict=True), strict=True)
+        }
         for part in parts
     ]
 
