@@ -207,8 +207,8 @@ def compare_written(
         quantise: of the export, which says how near is near.
 
     Returns:
-        As `compare`; `equal` is the share of rows with the same sequence, and with a `rescore` `as_likely` that of equal
-        ones and near ties. Scores are held against those that Keras gives to the same sequence.
+        As `compare`; `equal` is the share of rows with the same sequence, and with a `rescore` `as_likely` that of
+        equal ones and near ties. Scores are held against those that Keras gives to the same sequence.
     """
     same, ours, judged, theirs = [], [], [], []
     for inputs, one, other in zip(samples.batches, expected, found, strict=True):

@@ -118,7 +118,7 @@ class ExportedSearches:
         """Raises a UserError where `beam` is not that of the export."""
         if beam != self.beam:
             raise UserError(
-                f"--beam {beam}: {self._where} was exported with {self.beam}; leave the flag out, or use --runtime keras"
+                f"--beam {beam}: {self._where} was exported with {self.beam}; leave it out, or use --runtime keras"
             )
 
 

@@ -1,6 +1,6 @@
 """Exports of the apps that write: whole beam searches in one file, in processes that know nothing of this project."""
 
-import io
+import base64
 import json
 import subprocess
 import sys
@@ -111,8 +111,6 @@ print(json.dumps({**plain, "error": error}, default=bytes.decode))
 
 
 def ask_saved_model(folder: Path, **inputs: list[bytes]) -> dict:
-    import base64
-
     coded = {name: [base64.b64encode(value).decode() for value in values] for name, values in inputs.items()}
     return ask_a_stranger(SAVED_MODEL_HOST, folder, json.dumps(coded))
 

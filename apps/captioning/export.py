@@ -105,7 +105,7 @@ def arrays_signature(captioner: ImageCaptioner, network: Whole) -> Signature:
     """Pixels `(batch, size, size, 3)` -> ids of all hypotheses `(batch, beam, time)` and their scores."""
     meaning = {
         "pixels": _pixels_meaning(captioner),
-        "limits": f"int32 (batch,), the most ids to write for each row; in training {captioner.most_pieces}",
+        "limits": f"int32 (batch,), the most ids to write for each row, such as {captioner.most_pieces}",
         "token_ids": f"int32 (batch, {BEAM}, time), of {TOKENISER}, best first, up to END, padded with 0",
     }
     return search_signature(network, _pixels_spec(captioner), meaning, BEAM, repeats=False)
@@ -117,8 +117,8 @@ def read_signature(captioner: ImageCaptioner, network: Whole) -> Signature:
     meaning = {
         "pixels": _pixels_meaning(captioner),
         "token_ids": "int32 (batch, time), START (2) and what was written, padded with 0 on the right",
-        "attention": f"float32 (batch, time, {rows} * {columns} places), where the network looked for what follows each "
-        "id; sums to one",
+        "attention": f"float32 (batch, time, {rows} * {columns} places), where the network looked for what follows "
+        "each id; sums to one",
     }
     specs = {
         "pixels": _pixels_spec(captioner),

@@ -61,7 +61,7 @@ def resize(picture: Tensor, size: int) -> Tensor:
 
 
 def _reduce(picture: Tensor, factors: Tensor) -> Tensor:
-    """Means of boxes of `factors` pixels, by factors of 24 bits as Pillow has them; at the edges boxes may be smaller."""
+    """Means of boxes of `factors` pixels, divided by numbers of 24 bits as in Pillow; at edges boxes are smaller."""
     shape = tf.shape(picture)[:2]
     counts = -(-shape // factors)
     missing = tf.stack([tf.zeros_like(shape), counts * factors - shape], axis=1)

@@ -75,7 +75,7 @@ def arrays_signature(translator: Translator, model: EncoderDecoder) -> Signature
     meaning = {
         "source_ids": f"int32 (batch, time), a target language ({first}), then the sub-words of {SOURCE_TOKENISER} and "
         "END (3), padded with 0 on the right",
-        "limits": f"int32 (batch,), the most ids to write for each row; in training {most_tokens(0)} and twice the source",
+        "limits": f"int32 (batch,), the most ids to write for each row, such as {most_tokens(0)} and twice the source",
         "token_ids": f"int32 (batch, {_BEAM}, time), of {both}, best first, up to END, padded with 0",
     }
     source = keras.KerasTensor((None, None), "int32", name="source_ids")
