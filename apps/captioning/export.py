@@ -13,6 +13,7 @@ from pydantic import Field
 from apps.captioning.captioner import APP, BEAM, LENGTH_PENALTY, TOKENISER, ImageCaptioner
 from apps.captioning.encoders import Frozen
 from apps.captioning.model import Captioner
+from apps.captioning.network import READ
 from apps.captioning.pictures import as_pixels, read_picture
 from apps.captioning.sample import draw, generate_scenes
 from common import cli
@@ -28,7 +29,6 @@ from common.sequences import score_by
 from common.text import START
 
 PROG = "python -m apps export"
-READ = "read"
 
 _SAMPLES = 112
 _ROWS = 16

@@ -7,6 +7,9 @@ import numpy as np
 from common.litert import LITERT, LiteRTNetwork
 from common.sequences import ExportedSearches, Searches
 
+# The function of a LiteRT file that reads what was written; it searches by the other.
+READ = "read"
+
 
 class Network(Protocol):
     """A trained decoder, whatever runs it. Pictures are as the encoder gives them; ids are int32, padded on the right.
@@ -51,7 +54,7 @@ class ExportedNetwork(ExportedSearches):
 
     def __init__(self, exported: LiteRTNetwork, where: str = LITERT):
         super().__init__(exported, "pixels", where)
-        self.can_look = "read" in exported.signatures
+        self.can_look = READ in exported.signatures
 
     def attend(self, pictures, token_ids):
-        return self.exported.function("read")({"pixels": pictures, "token_ids": token_ids})["attention"]
+        return self.exported.function(READ)({"pixels": pictures, "token_ids": token_ids})["attention"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from apps.translation.model import EncoderDecoder
+from apps.translation.network import READ
 from apps.translation.sample import generate_sample
 from apps.translation.translator import APP, SOURCE_TOKENISER, TARGET_TOKENISER, Translator, most_tokens
 from common import cli
@@ -24,7 +25,6 @@ from common.sources import read_lines
 
 PROG = "python -m apps export"
 SETTINGS = ExportSettings
-READ = "read"
 
 _BEAM, _LENGTH_PENALTY = 5, 1.0
 _FOLDER = Path(__file__).parent / "samples"

@@ -7,6 +7,9 @@ import numpy as np
 from common.litert import LITERT, LiteRTNetwork
 from common.sequences import ExportedSearches, Searches
 
+# The function of a LiteRT file that reads what was written; it searches by the other.
+READ = "read"
+
 
 class Network(Protocol):
     """A trained encoder-decoder, whatever runs it. Ids are int32, padded on the right."""
@@ -52,7 +55,7 @@ class ExportedNetwork(ExportedSearches):
 
     def __init__(self, exported: LiteRTNetwork, where: str = LITERT):
         super().__init__(exported, "source_ids", where)
-        self._read = exported.function("read")
+        self._read = exported.function(READ)
 
     def attend(self, source_ids, target_ids):
         return self._read({"source_ids": source_ids, "target_ids": target_ids})["attention"]
