@@ -18,10 +18,17 @@ from apps.captioning.model import build_model as build_captioner
 from apps.captioning.sample import draw, split_scenes
 from apps.translation import Translator
 from apps.translation.config import TranslationSettings
-from apps.translation.export import arrays_signature, read_signature, sample_batches, search_arrays
+from apps.translation.export import (
+    arrays_signature,
+    read_arrays,
+    read_signature,
+    sample_batches,
+    search_arrays,
+)
 from apps.translation.model import build_model as build_translator
 from apps.translation.network import ExportedNetwork, KerasNetwork
 from apps.translation.sample import generate_sample
+from common.backend import keras, ops
 from common.checkpoint import weights_by_path
 from common.conversion import as_function, to_litert
 from common.errors import UserError, WorkFailed
@@ -197,8 +204,8 @@ def test_every_form_of_the_translator_leaves_in_built_in_ops(tokeniser, decoder,
     found, expected = exported(given), as_function(signature)(given)
     np.testing.assert_array_equal(found["token_ids"][:, 0], expected["token_ids"][:, 0])
     np.testing.assert_allclose(found["scores"][:, 0], expected["scores"][:, 0], atol=1e-4)
-    weights = ExportedNetwork(exported).attend(given["source_ids"], given["source_ids"])
-    np.testing.assert_allclose(weights, network.attend(given["source_ids"], given["source_ids"]), atol=1e-5)
+    read = read_arrays(translator, sample_batches(LANGUAGES)[2]).values()
+    np.testing.assert_allclose(ExportedNetwork(exported).attend(*read), network.attend(*read), atol=1e-5)
 
 
 OPTIONS = CaptioningSettings(encoder="small", picture_size=32, encoder_channels=8, units=12, embedding=8, most_pieces=9)
@@ -255,7 +262,7 @@ def test_pictures_in_a_graph_have_the_numbers_of_pillow(pictures):
 
     for path in pictures:
         expected = as_pixels(read_picture(path), 48).astype(int)
-        found = read_pictures([path.read_bytes()], 48).numpy()[0].astype(int)
+        found = read_pictures(ops.convert_to_tensor([path.read_bytes()]), 48).numpy()[0].astype(int)
         is_tall = Image.open(path).height > Image.open(path).width
         assert np.abs(found - expected).max() <= (3 if is_tall else 0), path
         # What is above could not fail if every picture were grey.
@@ -267,7 +274,6 @@ def test_a_pretrained_encoder_goes_along(tokeniser, tmp_path):
     from apps.captioning import encoders
     from apps.captioning.export import Whole, arrays_signature
     from apps.captioning.network import KerasNetwork as CaptioningNetwork
-    from common.backend import keras
 
     keras.utils.set_random_seed(1)
     encoder = encoders.Frozen("mobilenet_v2", encoders._build("mobilenet_v2", None))
