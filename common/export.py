@@ -162,9 +162,8 @@ def as_line(folder: Path, entry: Entry) -> str:
     """`out/model.tflite: 29.8 MB, 1.3 times as fast as Keras, ...`, for people."""
     parts = [f"{entry['megabytes']:.1f} MB", f"{entry['speed_up']:.1f} times as fast as Keras"]
     parts += [f"{entry['equal']:.1%} of {entry['examples']:,} answers equal"] if "equal" in entry else []
-    parts += (
-        [f"{entry['as_likely']:.1%} equal or as likely"] if entry.get("as_likely", 0) > entry.get("equal", 1) else []
-    )
+    if entry.get("as_likely", 0) > entry.get("equal", 1):
+        parts.append(f"{entry['as_likely']:.1%} equal or as likely")
     parts.append(f"numbers apart by {entry['largest_difference']:.1e} at most")
     return f"{folder / entry['data']}: {', '.join(parts)}"
 
