@@ -104,8 +104,8 @@ class Plan:
         raw: from raw input to answers, for a SavedModel.
         reference: what the app itself answers to the inputs of `raw`, by way of its predictor.
         raw_samples: of `raw`.
-        further: other functions of the LiteRT file by their names, each with samples of numbers.
         companions: files that a host of the LiteRT file needs beside it, such as the labels.
+        further: other functions of the LiteRT file by their names, each with samples of numbers.
     """
 
     saved: ModelFolder
@@ -114,8 +114,8 @@ class Plan:
     raw: Signature
     reference: Callable[[Arrays], Arrays]
     raw_samples: Samples
-    further: Mapping[str, tuple[Signature, Samples]] = field(default_factory=dict)
     companions: Mapping[str, bytes] = field(default_factory=dict)
+    further: Mapping[str, tuple[Signature, Samples]] = field(default_factory=dict)
 
 
 def finish_export(settings: ExportSettings, plan: Plan, command: str) -> None:

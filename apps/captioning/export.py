@@ -82,7 +82,7 @@ def plan_export(saved: ModelFolder, encoder_weights: Path | None = None) -> Plan
         image_signature(captioner, network),
         reference,
         Samples(raw, raw[0], "score", written="caption"),
-        further,
+        further=further,
     )
 
 

@@ -63,7 +63,7 @@ def plan_export(saved: ModelFolder) -> Plan:
         text_signature(saved, translator, model),
         reference,
         Samples(raw, raw[0], "score", written="text"),
-        {READ: (read_signature(model), Samples(read, read[0], "attention"))},
+        further={READ: (read_signature(model), Samples(read, read[0], "attention"))},
     )
 
 
