@@ -6,8 +6,7 @@ from common.backend import keras
 from common.decoding import SearchOptions, search
 from common.export import Signature
 
-MEANING = {
-    "limits": "int32 (batch,), the most ids to write for each row, END (3) among them",
+_MEANING = {
     "length_penalty": "float32 (), scores are log probabilities over length ** length_penalty",
     "scores": "float32 (batch, beam), -1e9 or less where fewer sequences than beams were found",
 }
@@ -21,7 +20,7 @@ def search_signature(
     Args:
         network: has `begin(inputs, beam)`, as `common.decoding.search` asks for.
         inputs: what it takes, by the name that it is to have.
-        meaning: of the inputs, and of `token_ids`.
+        meaning: of the inputs, of `limits` and of `token_ids`.
         beam: hypotheses kept at each step.
         repeats: whether the same token may stand twice in a row.
     """
@@ -36,5 +35,5 @@ def search_signature(
         "limits": keras.KerasTensor((None,), "int32"),
         "length_penalty": keras.KerasTensor((), "float32"),
     }
-    first = {inputs.name: meaning[inputs.name]}
-    return Signature(answer, specs, first | {"limits": MEANING["limits"]} | MEANING | meaning)
+    known = _MEANING | meaning
+    return Signature(answer, specs, {name: known[name] for name in (*specs, "token_ids", "scores")})
