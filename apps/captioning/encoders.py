@@ -101,12 +101,18 @@ class Frozen:
         features = np.clip(features, -6e4, 6e4).astype(self.dtype)
         return features.reshape(len(pixels), *self.shape)
 
-    def in_graph(self, pixels: Any) -> Any:
-        """As a call, of tensors, for an export that holds the encoder; features are rounded but stay float32."""
+    def in_graph(self, pixels: Any, rounded: bool) -> Any:
+        """As a call, of tensors, for an export that holds the encoder: features float32 `(batch, *shape)`.
+
+        Args:
+            pixels: uint8 `(batch, size, size, 3)`.
+            rounded: to the numbers of float16, as in a call; other kernels may fall on the other side of a step.
+        """
         from common.backend import ops
 
         features = self._model(self._prepare(ops.cast(pixels, "float32")), training=False)
-        features = ops.cast(ops.cast(ops.clip(features, -6e4, 6e4), self.dtype), "float32")
+        if rounded:
+            features = ops.cast(ops.cast(ops.clip(features, -6e4, 6e4), self.dtype), "float32")
         return ops.reshape(features, (-1, *self.shape))
 
 

@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
 def plan_export(saved: ModelFolder, encoder_weights: Path | None = None) -> Plan:
     """The functions of a captioner, and pictures to try them on."""
     captioner = ImageCaptioner.of(saved, encoder_weights)
-    network = Whole(captioner)
+    network = Whole(captioner, rounded=False)
     raw = sample_batches()
     arrays = [search_arrays(captioner, batch) for batch in raw]
     # Any ids will do; the start of a caption is one that is written.
@@ -79,7 +79,7 @@ def plan_export(saved: ModelFolder, encoder_weights: Path | None = None) -> Plan
         saved,
         arrays_signature(captioner, network),
         Samples(arrays, arrays[0], "scores", written="token_ids", rescore=rescore),
-        image_signature(captioner, network),
+        image_signature(captioner, Whole(captioner, rounded=True)),
         reference,
         Samples(raw, raw[0], "score", written="caption"),
         further=further,
@@ -87,12 +87,18 @@ def plan_export(saved: ModelFolder, encoder_weights: Path | None = None) -> Plan
 
 
 class Whole:
-    """A captioner's network with its encoder, from pixels on; the encoder may be a pretrained one."""
+    """A captioner's network with its encoder, from pixels on; the encoder may be a pretrained one.
 
-    def __init__(self, captioner: ImageCaptioner):
+    Args:
+        captioner: over Keras.
+        rounded: whether the features of a pretrained encoder are rounded, as in `Frozen.in_graph`.
+    """
+
+    def __init__(self, captioner: ImageCaptioner, rounded: bool):
         self._model: Captioner = captioner.network.model
-        encoder = captioner.encoder
-        self._encode = encoder.in_graph if isinstance(encoder, Frozen) else lambda pixels: pixels
+        self._encode = captioner.encoder
+        if isinstance(captioner.encoder, Frozen):
+            self._encode = partial(captioner.encoder.in_graph, rounded=rounded)
 
     def begin(self, pixels: Any, beam: int) -> tuple[Any, Any]:
         return self._model.begin(self._encode(pixels), beam)
