@@ -54,8 +54,10 @@ def test_a_batch_is_captioned_as_each_picture_alone(captioner):
     assert [answer.picture for answer in together] == [f"picture {number}" for number in range(1, 36)]
     for picture, answer in list(zip(pictures, together, strict=True))[::9]:
         [alone] = captioner.predict([picture], n_best=3)
-        assert [found.text for found in alone.alternatives] == [found.text for found in answer.alternatives]
-        np.testing.assert_allclose(alone.score, answer.score, rtol=1e-4)
+        assert alone.text == answer.text
+        # Of so wild a network two alternatives may be as good as each other.
+        scores = [[found.score for found in one.alternatives] for one in (alone, answer)]
+        np.testing.assert_allclose(*scores, rtol=1e-4)
 
 
 def test_captions_never_hold_special_tokens_nor_a_sub_word_twice_in_a_row(captioner, tokeniser):
