@@ -17,7 +17,7 @@ _SIDE = 384
 def main() -> None:
     """Captions drawn scenes that it never saw, and draws where the network looked at each word."""
     print(f"captioning, {FORM.name}: a picture in, a sentence about it out (lstm)\n{FORM.as_text()}")
-    captioner = ImageCaptioner.load(MODEL)
+    captioner = ImageCaptioner.load(MODEL, runtime="auto")
     folder = make_folder(DRAWINGS)
     pictures = [draw(scene, _SIDE) for scene in sample_scenes().values()]
     answers = captioner.predict(pictures, with_attention=True, places=list(sample_scenes()))

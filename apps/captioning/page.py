@@ -65,7 +65,7 @@ def build(captioner: ImageCaptioner) -> None:
 
 
 def load(folder: Path | None) -> ImageCaptioner:
-    captioner = ImageCaptioner.load(folder)
+    captioner = ImageCaptioner.load(folder, runtime="auto")
     answer(captioner, Image.new("RGB", (_SIDE, _SIDE)))
     return captioner
 

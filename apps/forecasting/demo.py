@@ -26,7 +26,7 @@ _SETS = (
 def main() -> None:
     """Forecasts series it never saw, all but their last rows given, and sets what came beside the forecasts."""
     print(f"forecasting, {FORM.name}: a history in, what follows out, with intervals (lstm)\n{FORM.as_text()}")
-    forecaster = Forecaster.load(MODEL)
+    forecaster = Forecaster.load(MODEL, runtime="auto")
     for name, columns, steps in _SETS:
         panel = load_panel(Source.parse(str(SAMPLES / name)), forecaster.settings.model_copy(update=columns))
         came = {one.name: one.values[-steps:] for one in panel.series}

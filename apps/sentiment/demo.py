@@ -18,7 +18,7 @@ def main() -> None:
     """Labels the sample texts, the words that decided in colour, and counts how many labelled sentences are right."""
     kind = read_config(MODEL)["settings"]["backbone"]
     print(f"sentiment, {FORM.name}: a sequence of words in, one label out ({kind})\n{FORM.as_text()}")
-    classifier = SentimentClassifier.load(MODEL)
+    classifier = SentimentClassifier.load(MODEL, runtime="auto")
     for prediction in classifier.predict(list(read_lines(SAMPLES / "reviews.txt")), with_words=True):
         print(as_line(prediction))
     rows = [row for _, row in read_table(SAMPLES / "sentences.tsv", ("label", "text"))]

@@ -14,7 +14,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 def main() -> None:
     """Names the species of penguins from their measurements, of which some are missing."""
-    predictor = TabularPredictor.load(MODEL)
+    predictor = TabularPredictor.load(MODEL, runtime="auto")
     print(f"tabular, {FORM.name}: a row in, a class out (dense)\n{FORM.as_text()}")
     frame = read_frame(SAMPLES / "birds.csv")
     for number, prediction in enumerate(predictor.predict(frame), start=1):

@@ -18,7 +18,7 @@ def main() -> None:
     """Translates the sample sentences into every language the shipped model knows, and draws where it looked."""
     kind = read_config(MODEL)["settings"]["backbone"]
     print(f"translation, {FORM.name}: words in, words of other languages out ({kind})\n{FORM.as_text()}")
-    translator = Translator.load(MODEL)
+    translator = Translator.load(MODEL, runtime="auto")
     texts = list(read_lines(SAMPLES / "sentences.txt"))
     columns = [translator.predict(texts, language, with_alignment=True) for language in translator.languages]
     for text, *row in zip(texts, *columns, strict=True):

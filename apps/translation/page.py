@@ -54,7 +54,7 @@ def build(translator: Translator) -> None:
 
 
 def load(folder: Path | None) -> Translator:
-    translator = Translator.load(folder)
+    translator = Translator.load(folder, runtime="auto")
     # The search is traced anew when it first sees another length.
     for text in ("A dog.", "A dog runs across the snow."):
         answer(translator, text, translator.languages[:1], 1)
