@@ -20,10 +20,10 @@ import numpy as np
 
 from common.backend import keras, ops
 from common.errors import WorkFailed
-from common.export import Quantise, Signature
 from common.layers import LSTM, SimpleRNN
 from common.litert import SIGNATURE, Arrays
 from common.recurrence import lstm_step
+from common.signature import Quantise, Signature
 
 import tensorflow as tf  # isort: skip  # `common.backend` silences it first
 from ai_edge_litert import schema_py_generated as schema  # isort: skip

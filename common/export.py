@@ -22,6 +22,7 @@ from common.figures import Entry, as_entry, record
 from common.files import make_folder, replace_folder
 from common.litert import LITERT, Arrays, LiteRTNetwork
 from common.model_folder import ModelFolder, add_files, read_metrics, write_metrics
+from common.signature import Quantise, Signature
 
 SAVED_MODEL = "saved_model"
 LEAST_SAMPLES = 100
@@ -34,7 +35,6 @@ _MOST_ERROR = 0.05
 _TIMES = 10
 
 Format = Literal["litert", "saved_model"]
-Quantise = Literal["none", "float16", "int8"]
 
 
 class ExportSettings(Settings):
@@ -49,23 +49,6 @@ class ExportSettings(Settings):
     )
     out: Path | None = Field(None, description="folder for the export; that of the model if not given")
     overwrite: bool = Field(False, description="replace an export that is there")
-
-
-@dataclass(frozen=True)
-class Signature:
-    """A function to be exported.
-
-    Attributes:
-        function: takes tensors by the names of `inputs`, gives tensors by name.
-        inputs: shapes, None where an axis is free, and types; each a `keras.KerasTensor`.
-        meaning: what each input and output is, by its name.
-        keeps: objects that the function needs beside the weights, such as a tokeniser.
-    """
-
-    function: Callable[..., dict[str, Any]]
-    inputs: Mapping[str, Any]
-    meaning: Mapping[str, str]
-    keeps: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from common.conversion import trace
-from common.export import Signature
 from common.litert import SIGNATURE, Arrays
+from common.signature import Signature
 from common.text import END, PADDING, RULES
 
 import tensorflow as tf  # isort: skip  # `common.backend` silences it first

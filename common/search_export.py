@@ -4,7 +4,7 @@ from typing import Any
 
 from common.backend import keras
 from common.decoding import SearchOptions, search
-from common.export import Signature
+from common.signature import Signature
 
 _MEANING = {
     "length_penalty": "float32 (), scores are log probabilities over length ** length_penalty",

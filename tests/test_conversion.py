@@ -9,9 +9,9 @@ from keras import ops
 
 from common.conversion import as_function, count_ops, describe, to_litert
 from common.errors import UserError, WorkFailed
-from common.export import Signature
 from common.layers import RECURRENT, Backbone, Pooling
 from common.litert import LiteRTNetwork
+from common.signature import Signature
 
 VOCABULARY, UNITS = 9, 3
 properties = settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))

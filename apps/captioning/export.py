@@ -20,12 +20,13 @@ from common import cli
 from common.backend import keras, ops
 from common.config import parse_settings
 from common.decoding import SearchOptions, search
-from common.export import ExportSettings, Plan, Samples, Signature, finish_export
+from common.export import ExportSettings, Plan, Samples, finish_export
 from common.litert import Arrays
 from common.losses import token_losses
 from common.model_folder import ModelFolder, load_model
 from common.search_export import search_signature
 from common.sequences import score_by
+from common.signature import Signature
 from common.text import START
 
 PROG = "python -m apps export"

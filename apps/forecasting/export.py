@@ -10,9 +10,10 @@ from apps.forecasting.forecaster import APP, Forecaster, build_network
 from common import cli
 from common.backend import keras
 from common.config import parse_settings
-from common.export import ExportSettings, Plan, Samples, Signature, finish_export
+from common.export import ExportSettings, Plan, Samples, finish_export
 from common.litert import Arrays
 from common.model_folder import ModelFolder, load_model
+from common.signature import Signature
 
 PROG = "python -m apps export"
 SETTINGS = ExportSettings

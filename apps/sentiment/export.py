@@ -11,9 +11,10 @@ from common import cli
 from common.backend import keras, ops
 from common.batching import pad
 from common.config import parse_settings
-from common.export import ExportSettings, Plan, Samples, Signature, finish_export, labels_file
+from common.export import ExportSettings, Plan, Samples, finish_export, labels_file
 from common.litert import Arrays
 from common.model_folder import ModelFolder, load_model
+from common.signature import Signature
 from common.sources import read_lines
 from common.text import Tokeniser, normalise
 

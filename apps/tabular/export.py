@@ -11,9 +11,10 @@ from apps.tabular.predictor import APP, TabularPredictor, build_network
 from common import cli
 from common.backend import keras, ops
 from common.config import parse_settings
-from common.export import ExportSettings, Plan, Samples, Signature, finish_export, labels_file
+from common.export import ExportSettings, Plan, Samples, finish_export, labels_file
 from common.litert import Arrays
 from common.model_folder import ModelFolder, load_model
+from common.signature import Signature
 
 PROG = "python -m apps export"
 SETTINGS = ExportSettings
