@@ -111,10 +111,7 @@ def _of_a_model(verb: str, arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         raise UserError(f"{PROG} {verb}: a model folder is needed first, such as saved_models/{APPS[0]}")
     app = _known_app(read_config(Path(arguments[0]))["app"])
-    module = find_module(app, verb)
-    if module is None:
-        raise UserError(f"{PROG} {verb}: the app {app} has no such verb yet")
-    module.main(arguments)
+    find_module(app, verb).main(arguments)
 
 
 def _known_app(name: str) -> str:

@@ -80,11 +80,6 @@ class InferSettings(Settings):
 
     as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
     as_csv: bool = Field(False, alias="csv", description="CSV on standard output")
-
-
-class RuntimeInferSettings(InferSettings):
-    """Those of the apps whose models leave for LiteRT."""
-
     runtime: Runtime = Field(
         "auto", description="what runs the network; auto: LiteRT where the model was exported to it, without TensorFlow"
     )

@@ -60,26 +60,20 @@ class LiteRTNetwork:
         return lambda arrays: run(**{name: arrays[name] for name in names})
 
 
-def choose_runtime(folder: Path, runtime: Runtime) -> Runtime:
-    """What runs the model of a folder: with `auto` LiteRT where it has been exported, else Keras.
+def load_exported(folder: Path, app: str, runtime: Runtime) -> tuple[ModelFolder, LiteRTNetwork] | None:
+    """A model folder with all its files but the weights, checked, and the network in its LiteRT file.
+
+    Returns:
+        None where Keras is to run the model: it is asked for, or with `auto` there is no such file.
 
     Raises:
-        UserError: LiteRT is asked for, and the model has not been exported.
+        UserError: LiteRT is to run it, and it is missing, not a model, of another app, damaged, or was never exported.
     """
     has_file = (folder / LITERT).is_file()
     if runtime == "litert" and not has_file:
         raise UserError(f"--runtime litert: no {LITERT} in {folder}; make it with python -m apps export {folder}")
-    if runtime == "auto":
-        return "litert" if has_file else "keras"
-    return runtime
-
-
-def load_exported(folder: Path, app: str) -> tuple[ModelFolder, LiteRTNetwork]:
-    """A model folder with all its files but the weights, checked, and the network in its LiteRT file.
-
-    Raises:
-        UserError: it is not there, not a model, of another app, damaged, or was never exported.
-    """
+    if runtime == "keras" or not has_file:
+        return None
     saved = load_model(folder, app, with_weights=False, remedy="export it again")
     files = dict(saved.files)
     if LITERT not in files:

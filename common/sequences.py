@@ -11,6 +11,8 @@ from common.errors import UserError
 from common.litert import LITERT, LiteRTNetwork
 from common.text import PADDING, START, Tokeniser
 
+# The function of a LiteRT file that reads what was written; it searches by the other.
+READ = "read"
 # Beams that found no sequence come with scores far below this.
 _NO_SEQUENCE = -1e8
 

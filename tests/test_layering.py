@@ -10,8 +10,8 @@ from apps import APPS, LABS
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
-    *("config.py", "data.py", "model.py", "train.py", "infer.py", "evaluate.py", "demo.py", "page.py"),
-    *("README.md", "samples", "recipes"),
+    *("config.py", "data.py", "model.py", "train.py", "infer.py", "evaluate.py", "export.py"),
+    *("demo.py", "page.py", "README.md", "samples", "recipes"),
 )
 LAB_ROOMS = ("config.py", "run.py", "report.py", "demo.py", "page.py", "README.md")
 REGISTRY = {"APPS", "LABS", "find_module"}

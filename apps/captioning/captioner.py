@@ -15,7 +15,7 @@ from apps.captioning.pictures import as_pixels, read_picture
 from common import cli
 from common.config import Runtime
 from common.errors import UserError
-from common.litert import LITERT, choose_runtime, load_exported
+from common.litert import LITERT, load_exported
 from common.model_folder import ModelFolder, load_model
 from common.sequences import Alternative, Written, as_plain_row
 from common.text import PADDING, START, Tokeniser
@@ -96,8 +96,8 @@ class ImageCaptioner:
                 encoder's weights are missing or others than those the model was trained with.
         """
         folder, weights = Path(folder), None if encoder_weights is None else Path(encoder_weights)
-        if choose_runtime(folder, runtime) == "litert":
-            saved, exported = load_exported(folder, APP)
+        if found := load_exported(folder, APP, runtime):
+            saved, exported = found
             network = ExportedNetwork(exported, f"{folder}/{LITERT}")
             if network.is_wanted(runtime, beam):
                 settings = CaptioningSettings.from_values(saved.settings, saved.where)

@@ -13,7 +13,6 @@ from pydantic import Field
 from apps.captioning.captioner import APP, BEAM, LENGTH_PENALTY, TOKENISER, ImageCaptioner
 from apps.captioning.encoders import Frozen
 from apps.captioning.model import Captioner
-from apps.captioning.network import READ
 from apps.captioning.pictures import as_pixels, read_picture
 from apps.captioning.sample import draw, generate_scenes
 from common import cli
@@ -25,7 +24,7 @@ from common.litert import Arrays
 from common.losses import token_losses
 from common.model_folder import ModelFolder, load_model
 from common.search_export import search_signature
-from common.sequences import score_by
+from common.sequences import READ, score_by
 from common.signature import Signature
 from common.text import START
 

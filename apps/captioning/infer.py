@@ -10,7 +10,7 @@ from pydantic import Field
 from apps.captioning.captioner import BEAM, LENGTH_PENALTY, Caption, ImageCaptioner
 from apps.captioning.pictures import list_pictures, read_picture
 from common import cli
-from common.config import RuntimeInferSettings, parse_settings
+from common.config import InferSettings, parse_settings
 from common.errors import UserError, WorkFailed
 from common.files import make_folder
 from common.verbs import print_answers
@@ -19,7 +19,7 @@ PROG = "python -m apps.captioning.infer"
 _BATCH = 32
 
 
-class CaptioningInferSettings(RuntimeInferSettings):
+class CaptioningInferSettings(InferSettings):
     """Captions pictures: files and folders in arguments, or in lines of standard input."""
 
     pictures: tuple[str, ...] = Field(

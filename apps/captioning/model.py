@@ -88,10 +88,8 @@ class Captioner(keras.Model):
         self.look_everywhere = settings.look_everywhere
         size, layers = settings.embedding, keras.layers
         self.encoder = SmallEncoder(settings.encoder_channels, name="encoder") if settings.encoder == SMALL else None
-        self.shaking = [
-            layer(settings.shake, settings.shake, fill_mode="nearest")
-            for layer in (layers.RandomTranslation, layers.RandomZoom)
-        ]
+        moves = (layers.RandomTranslation, layers.RandomZoom) if settings.shake else ()
+        self.shaking = [move(settings.shake, settings.shake, fill_mode="nearest") for move in moves]
         # By channel: what is not known of one place is known of none.
         self.channel_dropout = layers.Dropout(settings.feature_dropout, noise_shape=(None, 1, None))
         self.project = layers.Dense(settings.units, activation="relu", name="project")

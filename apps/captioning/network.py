@@ -5,10 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from common.litert import LITERT, LiteRTNetwork
-from common.sequences import ExportedSearches, Searches
-
-# The function of a LiteRT file that reads what was written; it searches by the other.
-READ = "read"
+from common.sequences import READ, ExportedSearches, Searches
 
 
 class Network(Protocol):
@@ -55,6 +52,7 @@ class ExportedNetwork(ExportedSearches):
     def __init__(self, exported: LiteRTNetwork, where: str = LITERT):
         super().__init__(exported, "pixels", where)
         self.can_look = READ in exported.signatures
+        self._read = exported.function(READ) if self.can_look else None
 
     def attend(self, pictures, token_ids):
-        return self.exported.function(READ)({"pixels": pictures, "token_ids": token_ids})["attention"]
+        return self._read({"pixels": pictures, "token_ids": token_ids})["attention"]

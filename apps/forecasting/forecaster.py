@@ -17,7 +17,7 @@ from apps.forecasting.scaling import Scales
 from apps.forecasting.windows import Addresses, Arrays, Frame, Windows
 from common.config import Runtime
 from common.errors import UserError
-from common.litert import choose_runtime, load_exported
+from common.litert import load_exported
 from common.model_folder import ModelFolder, load_model
 
 APP = "forecasting"
@@ -116,8 +116,8 @@ class Forecaster:
             UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
         folder = Path(folder)
-        if choose_runtime(folder, runtime) == "litert":
-            saved, exported = load_exported(folder, APP)
+        if found := load_exported(folder, APP, runtime):
+            saved, exported = found
             return cls.over(saved, lambda arrays: exported(arrays)["quantiles"])
         return cls.of(load_model(folder, APP), precision)
 

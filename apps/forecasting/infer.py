@@ -13,7 +13,7 @@ from apps.forecasting.config import MOST_STEPS, DataSettings, merge_data_setting
 from apps.forecasting.data import Panel, load_panel
 from apps.forecasting.forecaster import Forecast, Forecaster
 from common import cli
-from common.config import RuntimeInferSettings, parse_settings
+from common.config import InferSettings, parse_settings
 from common.errors import UserError
 from common.sources import Source
 from common.verbs import print_answers
@@ -22,7 +22,7 @@ PROG = "python -m apps.forecasting.infer"
 _SHOWN = 6
 
 
-class ForecastingInferSettings(DataSettings, RuntimeInferSettings):
+class ForecastingInferSettings(DataSettings, InferSettings):
     """Says how series go on: those of a table, or numbers in arguments or lines of standard input."""
 
     values: tuple[str, ...] = Field(

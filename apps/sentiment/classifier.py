@@ -12,7 +12,7 @@ from apps.sentiment.data import check_text, encode, shorten
 from apps.sentiment.explain import MOST_PARTS, WordShare, explain
 from common.batching import pad, token_batches
 from common.config import Runtime
-from common.litert import choose_runtime, load_exported
+from common.litert import load_exported
 from common.metrics import softmax
 from common.model_folder import ModelFolder, load_model
 from common.text import Tokeniser
@@ -90,8 +90,8 @@ class SentimentClassifier:
             UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
         folder = Path(folder)
-        if choose_runtime(folder, runtime) == "litert":
-            saved, exported = load_exported(folder, APP)
+        if found := load_exported(folder, APP, runtime):
+            saved, exported = found
             return cls.over(saved, lambda token_ids: exported({"token_ids": token_ids})["logits"])
         saved = load_model(folder, APP)
         return cls.over(saved, build_network(saved, precision).predict_on_batch)

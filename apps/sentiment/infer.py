@@ -6,13 +6,13 @@ from pydantic import Field
 
 from apps.sentiment.classifier import Prediction, SentimentClassifier
 from common import cli, terminal
-from common.config import RuntimeInferSettings, parse_settings
+from common.config import InferSettings, parse_settings
 from common.verbs import print_answers
 
 PROG = "python -m apps.sentiment.infer"
 
 
-class SentimentInferSettings(RuntimeInferSettings):
+class SentimentInferSettings(InferSettings):
     """Labels texts: arguments, lines of a file, or lines of standard input."""
 
     texts: tuple[str, ...] = Field((), description="texts to label", json_schema_extra={"positional": True})

@@ -10,14 +10,14 @@ from apps.tabular.columns import Columns
 from apps.tabular.data import read_frame
 from apps.tabular.predictor import Estimate, Prediction, TabularPredictor
 from common import cli
-from common.config import RuntimeInferSettings, parse_settings
+from common.config import InferSettings, parse_settings
 from common.errors import UserError
 from common.verbs import print_answers
 
 PROG = "python -m apps.tabular.infer"
 
 
-class TabularInferSettings(RuntimeInferSettings):
+class TabularInferSettings(InferSettings):
     """Predicts a class or a number for each row: of a table, of arguments, or of lines of standard input."""
 
     rows: tuple[str, ...] = Field(

@@ -12,7 +12,7 @@ from apps.tabular.columns import UNKNOWN, Arrays, Columns
 from apps.tabular.config import TabularSettings
 from common.config import Runtime
 from common.errors import UserError
-from common.litert import choose_runtime, load_exported
+from common.litert import load_exported
 from common.metrics import classification_report, fit_temperature, regression_report, softmax
 from common.model_folder import ModelFolder, load_model
 
@@ -100,8 +100,8 @@ class TabularPredictor:
             UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
         folder = Path(folder)
-        if choose_runtime(folder, runtime) == "litert":
-            saved, exported = load_exported(folder, APP)
+        if found := load_exported(folder, APP, runtime):
+            saved, exported = found
             return cls.over(saved, lambda arrays: exported(arrays)["outputs"])
         return cls.of(load_model(folder, APP), precision)
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from apps.translation.model import EncoderDecoder
-from apps.translation.network import READ
 from apps.translation.sample import generate_sample
 from apps.translation.translator import APP, SOURCE_TOKENISER, TARGET_TOKENISER, Translator, most_tokens
 from common import cli
@@ -20,7 +19,7 @@ from common.litert import Arrays
 from common.losses import token_losses
 from common.model_folder import ModelFolder, load_model
 from common.search_export import search_signature
-from common.sequences import score_by
+from common.sequences import READ, score_by
 from common.signature import Signature
 from common.sources import read_lines
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from apps.translation.config import split_names
 from apps.translation.translator import Translation, Translator
 from common import cli
-from common.config import RuntimeInferSettings, parse_settings
+from common.config import InferSettings, parse_settings
 from common.errors import UserError
 from common.files import make_folder
 from common.verbs import print_answers
@@ -16,7 +16,7 @@ from common.verbs import print_answers
 PROG = "python -m apps.translation.infer"
 
 
-class TranslationInferSettings(RuntimeInferSettings):
+class TranslationInferSettings(InferSettings):
     """Translates sentences: arguments, lines of a file, or lines of standard input."""
 
     texts: tuple[str, ...] = Field((), description="sentences to translate", json_schema_extra={"positional": True})

@@ -5,10 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from common.litert import LITERT, LiteRTNetwork
-from common.sequences import ExportedSearches, Searches
-
-# The function of a LiteRT file that reads what was written; it searches by the other.
-READ = "read"
+from common.sequences import READ, ExportedSearches, Searches
 
 
 class Network(Protocol):

@@ -13,7 +13,7 @@ from apps.translation.network import ExportedNetwork, KerasNetwork, Network
 from common.batching import pad, token_batches
 from common.config import Runtime
 from common.errors import UserError
-from common.litert import LITERT, choose_runtime, load_exported
+from common.litert import LITERT, load_exported
 from common.model_folder import ModelFolder, load_model
 from common.sequences import Alternative, Written, as_plain_row
 from common.text import PADDING, START, Tokeniser
@@ -89,8 +89,8 @@ class Translator:
             UserError: the folder is missing, damaged, of another app, or not exported to what is to run it.
         """
         folder = Path(folder)
-        if choose_runtime(folder, runtime) == "litert":
-            saved, exported = load_exported(folder, APP)
+        if found := load_exported(folder, APP, runtime):
+            saved, exported = found
             network = ExportedNetwork(exported, f"{folder}/{LITERT}")
             if network.is_wanted(runtime, beam):
                 return cls(network, *read_tokenisers(saved), saved.facts["languages"])
