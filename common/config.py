@@ -92,7 +92,10 @@ class EvaluateSettings(Settings):
     as_json: bool = Field(False, alias="json", description="one JSON document on standard output")
     record: bool = Field(False, description="write the figures into the model's metrics.json")
     plot: Path | None = Field(None, description="folder for pictures")
-    precision: Precision = Field("float32", description="type of the arithmetic")
+    precision: Precision = Field("float32", description="type of the arithmetic of Keras")
+    runtime: Literal["keras", "litert"] = Field(
+        "keras", description="what runs the network; figures of litert stand beside those of keras"
+    )
 
 
 def parse_settings(settings_class: type[T], arguments: list[str], prog: str) -> T:

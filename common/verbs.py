@@ -11,6 +11,7 @@ from common import cli
 from common.config import AppTrainingSettings, EvaluateSettings, InferSettings
 from common.errors import WorkFailed
 from common.figures import Entry, as_text, beats_baselines, record
+from common.litert import LITERT
 from common.model_folder import ModelFolder, save_model
 
 
@@ -47,6 +48,8 @@ def finish_training(
 
 def finish_evaluation(settings: EvaluateSettings, model: Path, entries: Sequence[Entry], names: Sequence[str]) -> None:
     """Prints the figures, those called `names` as text or all as JSON, and records them with the model if asked to."""
+    if settings.runtime == "litert":
+        entries = [entry | {"data": f"{entry['data']}, {LITERT}"} for entry in entries]
     if settings.record:
         record(model, entries)
     document = entries[0] if len(entries) == 1 else entries

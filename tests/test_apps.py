@@ -159,6 +159,19 @@ def test_evaluate_measures_what_the_training_measured(model, journey):
     assert measured[journey.figure] == pytest.approx(stored[journey.figure], abs=1e-6)
 
 
+def test_an_exported_model_is_measured_as_keras_measures_it(model, journey, tmp_path):
+    [stored] = json.loads((model / "metrics.json").read_text())
+    exported = tmp_path / "exported"
+    outcome = run_app("apps", "export", model, "--format", "litert", "--out", exported)
+    assert outcome.status == 0, outcome.stderr
+    flags = ("--data", journey.data, "--split", stored["split"], "--runtime", "litert", "--json")
+    outcome = run_app("apps", "evaluate", exported, *flags)
+    assert outcome.status == 0, outcome.stderr
+    measured = json.loads(outcome.stdout)
+    assert measured["data"] == f"{stored['data']}, model.tflite"
+    assert measured[journey.figure] == pytest.approx(stored[journey.figure], rel=0.02)
+
+
 def test_list_shows_the_model_with_its_app_and_figures(app, model):
     outcome = run_app("apps", "list", "--models", model.parent, "--json")
     assert outcome.status == 0, outcome.stderr

@@ -41,7 +41,8 @@ SETTINGS = CaptioningEvaluateSettings
 
 def main(arguments: list[str]) -> None:
     settings = parse_settings(CaptioningEvaluateSettings, arguments, PROG)
-    captioner = ImageCaptioner.load(settings.model, settings.encoder_weights, settings.precision)
+    where = settings.model, settings.encoder_weights
+    captioner = ImageCaptioner.load(*where, settings.precision, settings.runtime, settings.beam)
     command, entries = cli.as_command(PROG, arguments), []
     for text in settings.data:
         source = Source.parse(text)

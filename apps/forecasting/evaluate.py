@@ -39,8 +39,8 @@ SETTINGS = ForecastingEvaluateSettings
 
 def main(arguments: list[str]) -> None:
     settings = parse_settings(ForecastingEvaluateSettings, arguments, PROG)
-    saved = load_model(settings.model, APP)
-    forecaster = Forecaster.of(saved, settings.precision)
+    saved = load_model(settings.model, APP, with_weights=False)
+    forecaster = Forecaster.load(settings.model, settings.precision, settings.runtime)
     source, panel, protocol = read_panel(settings, forecaster, saved)
     cli.say(panel.summary())
     found, cases = measure(forecaster, panel, protocol, settings.split, settings.horizon)

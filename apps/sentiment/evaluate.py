@@ -34,7 +34,7 @@ SETTINGS = SentimentEvaluateSettings
 
 def main(arguments: list[str]) -> None:
     settings = parse_settings(SentimentEvaluateSettings, arguments, PROG)
-    classifier = SentimentClassifier.load(settings.model, settings.precision)
+    classifier = SentimentClassifier.load(settings.model, settings.precision, settings.runtime)
     entries = []
     for text in settings.data:
         corpus = load_corpus(Source.parse(text), settings.split, settings)

@@ -37,8 +37,8 @@ SETTINGS = TabularEvaluateSettings
 
 def main(arguments: list[str]) -> None:
     settings = parse_settings(TabularEvaluateSettings, arguments, PROG)
-    saved = load_model(settings.model, APP)
-    predictor = TabularPredictor.of(saved, settings.precision)
+    saved = load_model(settings.model, APP, with_weights=False)
+    predictor = TabularPredictor.load(settings.model, settings.precision, settings.runtime)
     source, split, frame = read_split(settings, saved)
     where = f"{source}, {split}"
     cli.say(f"{where}: {len(frame):,} rows")

@@ -1,7 +1,6 @@
 """Figures of a trained translator on parallel sentences."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -9,12 +8,10 @@ from pydantic import Field
 from apps.translation.baselines import Baseline
 from apps.translation.config import DataSettings
 from apps.translation.data import Corpus, load_corpora
-from apps.translation.network import ExportedNetwork
 from apps.translation.translator import Translator
 from common import cli
-from common.config import EvaluateSettings, Runtime, parse_settings
+from common.config import EvaluateSettings, parse_settings
 from common.figures import Entry, as_entry, compare
-from common.litert import LITERT
 from common.sources import Source
 from common.text_metrics import TRANSLATION, sentence_chrf, translation_report
 from common.verbs import finish_evaluation
@@ -33,9 +30,6 @@ class TranslationEvaluateSettings(DataSettings, EvaluateSettings):
     target: str = Field("", description="languages to measure, with commas between them (default: all known)")
     beam: int = Field(5, gt=0, description="hypotheses kept at each step; 1 is greedy search")
     length_penalty: float = Field(1.0, ge=0, description="0 favours short translations, 1 takes the mean of a sub-word")
-    runtime: Runtime = Field(
-        "keras", description="what runs the network; figures of litert stand beside those of keras"
-    )
 
 
 SETTINGS = TranslationEvaluateSettings
@@ -49,8 +43,6 @@ def main(arguments: list[str]) -> None:
     entries = []
     for text in settings.data:
         for corpus in load_corpora(Source.parse(text), settings.split, asked):
-            if isinstance(translator.network, ExportedNetwork):
-                corpus = replace(corpus, name=f"{corpus.name}, {LITERT}")
             cli.say(corpus.summary())
             entries.append(measure(translator, corpus, command, settings.beam, settings.length_penalty))
     finish_evaluation(settings, settings.model, entries, NAMES)
