@@ -105,6 +105,11 @@ def test_the_baselines_stand_beside_the_figures(trained):
     assert "true" not in entry and "beside nearest_picture, cider" in said
 
 
+def test_what_only_helps_to_train_stays_out_of_the_model(trained):
+    with np.load(trained[0] / "weights.npz") as stored:
+        assert not [name for name in stored if "naming" in name]
+
+
 def test_a_training_may_begin_from_a_model(trained, data, tmp_path):
     """Nothing is learnt at this rate, so the figures are those of the model it began from."""
     folder, _ = trained

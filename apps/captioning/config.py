@@ -84,7 +84,7 @@ class CaptioningSettings(DataSettings, EncoderFiles, NetworkSettings, AppTrainin
         0.0, ge=0, le=0.5, description="share of its size by which a picture is moved and zoomed, for the small encoder"
     )
     name_words: float = Field(
-        0.0, ge=0, description="weight of telling which words the captions have from single places, for a small encoder"
+        0.0, ge=0, description="weight of telling which words the captions have from single places"
     )
     look_everywhere: float = Field(
         0.0, ge=0, description="weight of the doubly stochastic term: all places looked at equally over a caption"

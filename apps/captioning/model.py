@@ -9,6 +9,8 @@ from common.decoding import Step
 from common.text import END, PADDING
 
 Tensor = Any
+# The layer of `name_words`, of which a trained captioner has no need.
+NAMING = "naming"
 
 
 class Residual(keras.layers.Layer):
@@ -94,7 +96,7 @@ class Captioner(keras.Model):
         self.channel_dropout = layers.Dropout(settings.feature_dropout, noise_shape=(None, 1, None))
         self.project = layers.Dense(settings.units, activation="relu", name="project")
         self.name_words = settings.name_words
-        self.naming = layers.Dense(vocabulary_size, name="naming") if settings.name_words else None
+        self.naming = layers.Dense(vocabulary_size, name=NAMING) if settings.name_words else None
         # A vector about as long as that of a word in a common corpus, so that the table can give logits as well.
         table = keras.initializers.RandomNormal(stddev=size**-0.5)
         self.embedding = layers.Embedding(vocabulary_size, size, table, name="embedding")

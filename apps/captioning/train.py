@@ -128,7 +128,7 @@ def train_network(
     work: Path,
 ) -> tuple[ImageCaptioner, dict[str, np.ndarray], list[Row]]:
     """Builds the network, begins from the weights it is given, trains it: the captioner, its weights, the log."""
-    from apps.captioning.model import build_model
+    from apps.captioning.model import NAMING, build_model
     from common.backend import keras, use_precision
     from common.checkpoint import assign_by_path, weights_by_path
     from common.training import train
@@ -144,7 +144,9 @@ def train_network(
         return {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
 
     log = train(make_task(settings, data, examples, captioner, evaluate), settings, work)
-    return captioner, weights_by_path(model), log
+    # What names words only helps to train.
+    weights = {path: array for path, array in weights_by_path(model).items() if NAMING not in path.split("/")}
+    return captioner, weights, log
 
 
 def make_task(
