@@ -285,6 +285,10 @@ def _dataset(batches: Batches, first: int, count: Callable[[Batch], None]) -> An
         lambda array: tf.TensorSpec([None] * np.ndim(array), np.asarray(array).dtype), batches[first]
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+    options = tf.data.Options()
+    # Nothing here is to be tuned, and with a single thread the end of an epoch waits for the tuner, up to a minute.
+    options.autotune.enabled = False
+    dataset = dataset.with_options(options)
     return dataset.apply(tf.data.experimental.assert_cardinality(len(batches) - first))
 
 

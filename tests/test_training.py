@@ -4,6 +4,8 @@ import csv
 import errno
 import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from common.checkpoint import load_checkpoint
 from common.config import TrainingSettings
 from common.errors import UserError, WorkFailed
 from common.training import Task, train
+from tests.kit import ROOT, environment
 
 STEPS, ROWS = 3, 8
 SLOPES = np.array([[2.0], [-1.0], [0.5]], "float32")
@@ -356,3 +359,31 @@ def test_the_precision_asked_for_is_set(precision):
         assert keras.config.dtype_policy().name == precision
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+SLOW_BATCHES = """
+import os, sys, time
+from pathlib import Path
+
+os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
+from common.training import train
+from tests.test_training import build_settings, build_task, lines
+
+class Slow(list):
+    def __getitem__(self, index):
+        time.sleep(0.1)
+        return super().__getitem__(index)
+
+task = build_task(batches=lambda epoch: Slow(lines(epoch) * 10))
+print(train(task, build_settings(epochs=2), Path(sys.argv[1]))[-1]["seconds"])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a process cannot be kept to one processor here")
+def test_an_epoch_ends_with_its_last_batch_even_on_a_single_processor(tmp_path):
+    """`tf.data` had it wait for its tuner, which wakes at 2.5, 5, 10, 20, 41, 82 seconds and each minute after."""
+    command = [sys.executable, "-c", SLOW_BATCHES, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(**ONE_THREAD), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 3.0 < float(done.stdout) < 4.6
