@@ -262,17 +262,17 @@ def _build_tab(tab: Tab) -> None:
     cli.say(f"loading {tab.name.lower()}")
     tab.build(tab.load(tab.model))
     if tab.model is not None:
-        _build_card(tab.model)
+        show_card(tab.model)
 
 
-def _build_card(model: Path) -> None:
+def show_card(model: Path, title: str = "The model's figures and limits") -> None:
     """Figures and limits, as the card of the model has them."""
     path = model / "README.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     lines = [line for line in card.section(text, "Figures").splitlines() if line.startswith("|")]
     header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines or ("", ""))
     limits = "".join(f"<li>{escape(line[2:])}</li>" for line in card.section(text, "Limits").splitlines())
-    with gr.Accordion("The model's figures and limits"):
+    with gr.Accordion(title):
         gr.HTML(f"<ul>{limits}</ul>{table(header, rows)}<p class='note'>All of its card: {escape(str(path))}</p>")
 
 

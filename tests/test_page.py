@@ -216,7 +216,7 @@ def test_an_address_that_cannot_be_had_is_named_before_anything_is_loaded(host, 
 def address(loaded, captioner):
     """A page with all tabs, one of a model that is not there among them."""
     tabs = [replace(tab, load=lambda folder, name=tab.name: loaded[name]) for tab in TABS]
-    tabs.append(replace(captioning.TAB, load=lambda folder: captioner, model=ROOT / "tests"))
+    tabs.append(replace(captioning.TAB, load=lambda folder: captioning.Captioners(captioner), model=ROOT / "tests"))
     with page.started([*tabs, MISSING], "127.0.0.1", free_port()) as found:
         yield found
 

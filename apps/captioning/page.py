@@ -3,6 +3,7 @@
 from html import escape
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -14,8 +15,17 @@ from apps.captioning.pictures import read_picture
 from apps.captioning.plots import darken, shrink
 from apps.captioning.sample import draw, sample_scenes
 from common import page
+from common.litert import LITERT
 
+PHOTOS = Path("saved_models/captioning")
 _SIDE = 384
+
+
+class Captioners(NamedTuple):
+    """Who answers: one that knows the drawn scenes, and one for what visitors bring; without it the first does both."""
+
+    scenes: ImageCaptioner
+    photos: ImageCaptioner | None = None
 
 
 def answer(captioner: ImageCaptioner, picture: Image.Image) -> str:
@@ -45,7 +55,7 @@ def read(path: str) -> Image.Image:
         return read_picture(file)
 
 
-def build(captioner: ImageCaptioner) -> None:
+def build(captioners: Captioners) -> None:
     scenes = [(draw(scene, _SIDE), name.replace("_", " ")) for name, scene in sample_scenes().items()]
     given = page.upload_field("A picture", file_types=["image"])
     gr.HTML('<div class="hint">Samples, one click each; drawn for this page and never trained on</div>')
@@ -55,19 +65,24 @@ def build(captioner: ImageCaptioner) -> None:
     shown = gr.HTML()
 
     def of_upload(path: str) -> tuple[None, str]:
-        return None, answer(captioner, read(path))
+        return None, answer(captioners.photos or captioners.scenes, read(path))
 
     def of_sample(event: gr.SelectData) -> str:
-        return answer(captioner, scenes[event.index][0])
+        return answer(captioners.scenes, scenes[event.index][0])
 
     given.upload(page.guard(of_upload, None), given, [given, shown])
     gallery.select(page.guard(of_sample), None, shown)
+    if captioners.photos:
+        page.show_card(PHOTOS, "Figures and limits of the model for photographs")
 
 
-def load(folder: Path | None) -> ImageCaptioner:
-    captioner = ImageCaptioner.load(folder, runtime="auto")
-    answer(captioner, Image.new("RGB", (_SIDE, _SIDE)))
-    return captioner
+def load(folder: Path | None) -> Captioners:
+    # Without its export the model for photographs asks for the weights of its encoder.
+    photos = ImageCaptioner.load(PHOTOS, runtime="litert") if (PHOTOS / LITERT).is_file() else None
+    captioners = Captioners(ImageCaptioner.load(folder, runtime="auto"), photos)
+    for captioner in filter(None, captioners):
+        answer(captioner, Image.new("RGB", (_SIDE, _SIDE)))
+    return captioners
 
 
 def _as_image(pixels: np.ndarray, text: str) -> str:
