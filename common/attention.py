@@ -6,18 +6,20 @@ from common.backend import keras, ops
 
 Tensor = Any
 
-ATTENTIONS = ("additive", "multiplicative")
+ATTENTIONS = ("additive", "multiplicative", "scaled")
 
 
 class Attention(keras.layers.Layer):
     """Weighs the places of a memory by how well each fits a query, and returns their weighted mean.
 
     `additive` scores by v^T tanh(q W + k) (Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473), `multiplicative` by
-    q^T k (Luong et al., 2015, https://arxiv.org/abs/1508.04025, "general"); the keys k are a projection of the memory.
+    q^T k (Luong et al., 2015, https://arxiv.org/abs/1508.04025, "general"), `scaled` by that divided by the root of
+    their size (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762); the keys k are a projection of the memory.
+    Unscaled, large features soon have all weight on a single place, from where nothing more is learnt.
 
     Args:
         kind: one of `ATTENTIONS`.
-        units: size of the additive layer; the multiplicative form takes that of the query.
+        units: size of the additive layer; the other forms take that of the query.
     """
 
     def __init__(self, kind: str, units: int, **arguments: Any):
@@ -61,6 +63,8 @@ class Attention(keras.layers.Layer):
             scores = self.score(ops.tanh(self.query(queries)[:, :, None] + keys[:, None]))[..., 0]
         else:
             scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
+            if self.kind == "scaled":
+                scores = scores * keys.shape[-1] ** -0.5
         weights = ops.softmax(ops.where(padding_mask[:, None], ops.cast(scores, "float32"), -1e9), axis=-1)
         # Where all places are padding, -1e9 everywhere would weigh them alike.
         weights = weights * ops.cast(padding_mask[:, None], "float32")

@@ -18,8 +18,9 @@ def by_loop(layer: Attention, row: int, query: int) -> np.ndarray:
     key = keras.ops.convert_to_numpy(layer.key.kernel)
     scores = []
     for place in MEMORY[row][MASK[row]]:
-        if layer.kind == "multiplicative":
-            scores.append(QUERIES[row, query] @ (place @ key))
+        if layer.kind != "additive":
+            score = QUERIES[row, query] @ (place @ key)
+            scores.append(score / 2 if layer.kind == "scaled" else score)
         else:
             kernel, bias, score = (
                 keras.ops.convert_to_numpy(array)
@@ -56,5 +57,5 @@ def test_a_row_of_nothing_but_padding_gets_no_weights():
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="must be one of additive, multiplicative"):
+    with pytest.raises(ValueError, match="must be one of additive, multiplicative, scaled"):
         Attention("dot", 7)

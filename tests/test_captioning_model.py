@@ -7,6 +7,7 @@ from apps.captioning.config import CaptioningSettings
 from apps.captioning.examples import pad_captions
 from apps.captioning.model import build_model
 from apps.captioning.network import KerasNetwork
+from common.attention import ATTENTIONS
 from common.backend import keras, ops
 from common.losses import SmoothedCrossentropy
 from common.text import END, PADDING, START
@@ -16,7 +17,7 @@ PLACES, CHANNELS, VOCABULARY = 6, 5, 20
 FORMS = [
     ("attention", "additive", "lstm", 2),
     ("attention", "multiplicative", "simple_rnn", 2),
-    ("attention", "additive", "lstm", 1),
+    ("attention", "scaled", "lstm", 1),
     ("plain", "additive", "lstm", 1),
     ("plain", "additive", "simple_rnn", 1),
 ]
@@ -80,7 +81,7 @@ def test_a_picture_weighs_the_same_beside_one_with_more_captions():
     np.testing.assert_allclose(float(padded), float(loss(ids[1:, :2, 1:], alone)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("attention", ["additive", "multiplicative"])
+@pytest.mark.parametrize("attention", ATTENTIONS)
 def test_the_weights_of_each_word_sum_to_one(attention):
     network = KerasNetwork(build(attention=attention))
     weights = network.attend(features(), np.array([[START, 5, 6], [START, 11, 6]], np.int32))

@@ -45,7 +45,7 @@ class NetworkSettings(Settings):
     )
     backbone: Literal["lstm", "simple_rnn"] = Field("lstm", description="layers that write")
     units: int = Field(512, gt=0, description="size of these layers, and of what a place is projected to")
-    attention: Literal["additive", "multiplicative"] = Field("additive", description="how places are weighed")
+    attention: Literal["additive", "multiplicative", "scaled"] = Field("additive", description="how places are weighed")
     attention_units: int = Field(256, gt=0, description="size of additive attention")
     looks: int = Field(2, ge=1, le=2, description="how often the decoder looks at the picture for each word")
     embedding: int = Field(256, gt=0, description="size of the vector of a sub-word")
