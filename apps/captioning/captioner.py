@@ -22,7 +22,7 @@ from common.text import PADDING, START, Tokeniser
 
 APP = "captioning"
 TOKENISER = "tokeniser.model"
-BEAM, LENGTH_PENALTY = 4, 0.7
+BEAM, LENGTH_PENALTY = 3, 1.0
 _BATCH = 32
 _WORD_BEGINS = "▁"
 
