@@ -11,7 +11,8 @@ train() { python -m apps.captioning.train --encoder-weights "$weights" "$@"; }
 
 train --config "$recipes/flickr8k.toml" --data "$data" --out "$run/first" \
     --attention multiplicative --dropout 0.4 --name-words 0.2 --epochs 11
-train --config "$recipes/flickr8k.toml" --data "$data" --out "$run/second" --pretrain "$run/first" --epochs 5
+train --config "$recipes/flickr8k.toml" --data "$data" --out "$run/second" --pretrain "$run/first" \
+    --name-words 0.1 --epochs 5
 # From captions of its own; the third was one epoch of 30 at twice the rate, after which the captions grew worse.
 train --config "$recipes/flickr8k-rewarded.toml" --data "$data@0.5" --out "$run/third" --pretrain "$run/second" \
     --epochs 1 --learning-rate 2e-4
