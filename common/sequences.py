@@ -41,7 +41,9 @@ class Written:
     def of(cls, sequences: np.ndarray, scores: np.ndarray, tokeniser: Tokeniser, n_best: int) -> "Written":
         """From token ids `(beam, time)` and scores `(beam,)` of one input, as `Searches.search` gives them."""
         usable = [(ids, float(score)) for ids, score in zip(sequences, scores, strict=True) if score > _NO_SEQUENCE]
-        return cls([Alternative(tokeniser.decode(ids), score) for ids, score in usable[:n_best]], usable[0][0])
+        best, *others = [Alternative(tokeniser.decode(ids), score) for ids, score in usable]
+        # A beam that ran short of sequences may hold that of no words.
+        return cls([best, *(one for one in others if one.text)][:n_best], usable[0][0])
 
 
 def as_plain_row(answer: Any, *without: str) -> dict[str, Any]:
