@@ -12,7 +12,7 @@ from PIL import Image
 
 from apps.__main__ import run
 from apps.captioning import ImageCaptioner
-from apps.captioning.captioner import BEAM, TOKENISER
+from apps.captioning.captioner import TOKENISER
 from apps.captioning.config import CaptioningSettings
 from apps.captioning.model import build_model as build_captioner
 from apps.captioning.sample import draw, split_scenes
@@ -286,7 +286,7 @@ def test_a_pretrained_encoder_goes_along(tokeniser, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.uint8)
     limits = np.array([9, 5], np.int32)
     found = LiteRTNetwork(content)({"pixels": pixels, "limits": limits, "length_penalty": np.float32(0.7)})
-    expected = captioner.network.search(encoder(pixels), limits, BEAM, 0.7, BEAM)
+    expected = captioner.network.search(encoder(pixels), limits, 3, 0.7, 3)
     np.testing.assert_array_equal(found["token_ids"], expected[0])
     np.testing.assert_allclose(found["scores"], expected[1], rtol=1e-4)
 
