@@ -126,6 +126,12 @@ class ExportedSearches:
             )
 
 
+def check_n_best(n_best: int, beam: int) -> None:
+    """Raises a UserError where more answers are asked for than a search keeps."""
+    if n_best > beam:
+        raise UserError(f"--n-best {n_best}: at most as many as --beam {beam}")
+
+
 def score_by(
     losses: Callable[[np.ndarray, np.ndarray], np.ndarray],
     inputs: np.ndarray,

@@ -17,7 +17,7 @@ from common.config import Runtime
 from common.errors import UserError
 from common.litert import LITERT, load_exported
 from common.model_folder import ModelFolder, load_model
-from common.sequences import Alternative, Written, as_plain_row
+from common.sequences import Alternative, Written, as_plain_row, check_n_best
 from common.text import PADDING, START, Tokeniser
 
 APP = "captioning"
@@ -141,8 +141,7 @@ class ImageCaptioner:
         Raises:
             UserError: a picture cannot be read, `n_best` is above `beam`, or the network has no attention.
         """
-        if n_best > beam:
-            raise UserError(f"`n_best` must be at most `beam`. Received: n_best={n_best}, beam={beam}")
+        check_n_best(n_best, beam)
         if with_attention and not self.network.can_look:
             raise UserError("this model has no attention: its decoder saw the picture once; train with another decoder")
         names = list(places or map(_name, pictures, range(1, len(pictures) + 1)))

@@ -13,6 +13,7 @@ from common import cli
 from common.config import InferSettings, parse_settings
 from common.errors import UserError, WorkFailed
 from common.files import make_folder
+from common.sequences import check_n_best
 from common.verbs import print_answers
 
 PROG = "python -m apps.captioning.infer"
@@ -42,8 +43,7 @@ SETTINGS = CaptioningInferSettings
 
 def main(arguments: list[str]) -> None:
     settings = parse_settings(CaptioningInferSettings, arguments, PROG)
-    if settings.n_best > settings.beam:
-        raise UserError(f"--n-best {settings.n_best}: at most as many as --beam {settings.beam}")
+    check_n_best(settings.n_best, settings.beam)
     paths = list_pictures(gather(settings))
     options = {"runtime": settings.runtime, "beam": settings.beam}
     captioner = ImageCaptioner.load(settings.model, settings.encoder_weights, **options)

@@ -11,6 +11,7 @@ from common import cli
 from common.config import InferSettings, parse_settings
 from common.errors import UserError
 from common.files import make_folder
+from common.sequences import check_n_best
 from common.verbs import print_answers
 
 PROG = "python -m apps.translation.infer"
@@ -37,8 +38,7 @@ SETTINGS = TranslationInferSettings
 def main(arguments: list[str]) -> None:
     settings = parse_settings(TranslationInferSettings, arguments, PROG)
     given = cli.gather_texts(settings.texts, settings.file)
-    if settings.n_best > settings.beam:
-        raise UserError(f"--n-best {settings.n_best}: at most as many as --beam {settings.beam}")
+    check_n_best(settings.n_best, settings.beam)
     translators = [Translator.load(folder, runtime=settings.runtime, beam=settings.beam) for folder in settings.model]
     answers = translate(translators, given, settings)
     if settings.plot:

@@ -15,7 +15,7 @@ from common.config import Runtime
 from common.errors import UserError
 from common.litert import LITERT, load_exported
 from common.model_folder import ModelFolder, load_model
-from common.sequences import Alternative, Written, as_plain_row
+from common.sequences import Alternative, Written, as_plain_row, check_n_best
 from common.text import PADDING, START, Tokeniser
 
 APP = "translation"
@@ -136,8 +136,7 @@ class Translator:
         language = self.languages[0] if target is None else target
         if language not in self.languages:
             raise UserError(f"the model knows no {language!r}; it translates into {', '.join(self.languages)}")
-        if n_best > beam:
-            raise UserError(f"`n_best` must be at most `beam`. Received: n_best={n_best}, beam={beam}")
+        check_n_best(n_best, beam)
         rows = self.encode(texts, language, places)
         found = self.search_rows(rows, beam, length_penalty, n_best)
         answers = []
