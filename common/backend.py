@@ -4,7 +4,9 @@ TensorFlow writes lines about processors and drivers to standard error while it 
 own can stop it; a command's errors would drown in them.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from common.terminal import silent_stderr
@@ -17,7 +19,7 @@ with silent_stderr():
     if keras.backend.backend() == "tensorflow":
         import tensorflow  # noqa: F401
 
-__all__ = ["keras", "ops", "use_precision"]
+__all__ = ["in_float32", "keras", "ops", "use_precision"]
 
 
 def use_precision(precision: str) -> None:
@@ -25,6 +27,17 @@ def use_precision(precision: str) -> None:
     if precision == "auto":
         precision = "mixed_bfloat16" if _multiplies_bfloat16() else "float32"
     keras.config.set_dtype_policy(precision)
+
+
+@contextlib.contextmanager
+def in_float32() -> Iterator[None]:
+    """Layers that are made within it compute in float32, whatever the precision of others."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def _multiplies_bfloat16() -> bool:

@@ -83,8 +83,8 @@ def assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
 
 
 def weights_by_path(model: keras.Model) -> dict[str, np.ndarray]:
-    """The trainable weights of `model` by the paths of their variables, as a model folder holds them."""
-    return {variable.path: ops.convert_to_numpy(variable) for variable in model.trainable_variables}
+    """The weights of `model` by the paths of their variables, as a model folder holds them; frozen ones as well."""
+    return {variable.path: ops.convert_to_numpy(variable) for variable in model.weights}
 
 
 def assign_by_path(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
@@ -93,7 +93,7 @@ def assign_by_path(model: keras.Model, weights: Mapping[str, np.ndarray]) -> Non
     Raises:
         UserError: a weight has no place in the model, or another shape there.
     """
-    variables = {variable.path: variable for variable in model.trainable_variables}
+    variables = {variable.path: variable for variable in model.weights}
     for path, value in weights.items():
         if path not in variables or tuple(variables[path].shape) != value.shape:
             there = tuple(variables[path].shape) if path in variables else "nothing"

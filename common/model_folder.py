@@ -178,8 +178,9 @@ def check_out(folder: Path, overwrite: bool, resume: bool) -> Path:
 def _pack(weights: Mapping[str, np.ndarray], storage: str) -> bytes:
     arrays: dict[str, np.ndarray] = {}
     for path, value in weights.items():
-        if storage == "int8" and value.ndim > 1:
-            scale = np.abs(value).max(axis=0, keepdims=True) / 127 + 1e-12
+        # Depthwise convolutions have a single column, and are small.
+        if storage == "int8" and value.ndim > 1 and value.shape[-1] > 1:
+            scale = np.abs(value).max(axis=tuple(range(value.ndim - 1)), keepdims=True) / 127 + 1e-12
             arrays[path], arrays[path + _SCALE] = np.round(value / scale).astype(np.int8), scale.astype(np.float32)
         else:
             arrays[path] = value.astype(np.float16 if storage == "float16" else np.float32)

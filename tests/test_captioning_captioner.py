@@ -109,7 +109,7 @@ def test_what_cannot_be_done_is_said(captioner, tokeniser, tmp_path):
     bad.write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"bad\.jpg"):
         captioner.predict([*make_pictures(1), bad])
-    with pytest.raises(UserError, match="at most `beam`"):
+    with pytest.raises(UserError, match="at most as many as --beam 2"):
         captioner.predict(make_pictures(1), beam=2, n_best=3)
     settings = CaptioningSettings(encoder="small", decoder="plain", picture_size=SIDE, units=8, embedding=8)
     plain = KerasNetwork(build_model(settings, (SIDE, SIDE, 3), tokeniser.vocabulary_size))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from apps.captioning.config import CaptioningSettings
 from apps.captioning.data import CaptionedPictures
-from apps.captioning.encoders import Frozen, Pixels, load_encoder
+from apps.captioning.encoders import Frozen, Pixels, load_pretrained
 from apps.captioning.features import cache_folder, load_features
 from common.errors import UserError
 from tests.kit import run_app
@@ -167,7 +167,7 @@ def test_a_pretrained_encoder_gives_the_grid_of_keras_own_network(mobilenet):
     from common.backend import keras
 
     path, model = mobilenet
-    encoder = load_encoder("mobilenet_v2", path, picture_size=96)
+    encoder = load_pretrained("mobilenet_v2", path)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.uint8)
     prepared = keras.applications.mobilenet_v2.preprocess_input(pixels.astype(np.float32))
     found = encoder(pixels)
@@ -183,7 +183,7 @@ def test_weights_that_do_not_fit_are_one_line(tmp_path, mobilenet):
     text.write_text("no weights")
     for name, path in (("mobilenet_v2", text), ("mobilenet_v2", tmp_path / "none.h5"), ("resnet50", mobilenet[0])):
         with pytest.raises(UserError, match="--encoder-weights") as caught:
-            load_encoder(name, path, picture_size=96)
+            load_pretrained(name, path)
         assert "\n" not in str(caught.value)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from apps.captioning import ImageCaptioner
+from apps.captioning.encoders import load_pretrained
 from apps.captioning.sample import captions, draw, generate_scenes
 from tests.kit import ROOT, environment, place, run_app
 
@@ -128,20 +129,45 @@ def save_mobilenet(path: Path, seed: int) -> Path:
     return path
 
 
-def test_a_pretrained_encoder_comes_from_its_file_and_stays_out_of_the_model(data, tmp_path):
-    weights, others = (save_mobilenet(tmp_path / f"{seed}.weights.h5", seed) for seed in (1, 2))
-    out, cache = tmp_path / "model", tmp_path / "cache"
-    flags = {"encoder": "mobilenet_v2", "encoder-weights": weights, "cache": cache, "epochs": 1}
-    train("--data", data, "--mirrored", "--out", out, **flags)
-    assert len(list(cache.glob("*.npy"))) == 3
-    with np.load(out / "weights.npz") as stored:
-        assert sum(array.size for array in stored.values()) < 500_000
+@pytest.fixture(scope="module")
+def frozen(data, tmp_path_factory) -> tuple[Path, dict]:
+    """A model with a pretrained encoder, and the flags that it was trained with."""
+    folder = tmp_path_factory.mktemp("frozen")
+    weights = save_mobilenet(folder / "encoder.weights.h5", seed=1)
+    flags = {"encoder": "mobilenet_v2", "encoder-weights": weights, "cache": folder / "cache", "epochs": 1}
+    train("--data", data, "--mirrored", "--out", folder / "model", **flags)
+    return folder / "model", flags
+
+
+def test_a_pretrained_encoder_comes_from_its_file_and_stays_out_of_the_model(frozen, data, tmp_path):
+    out, flags = frozen
+    assert len(list(flags["cache"].glob("*.npy"))) == 3
+    assert sum(array.size for array in stored(out).values()) < 500_000
     picture = data / "images" / "0.png"
     infer = ("apps.captioning.infer", "--model", out, picture, "--encoder-weights")
-    assert run_app(*infer, weights).status == 0
-    refused = run_app(*infer, others)
+    assert run_app(*infer, flags["encoder-weights"]).status == 0
+    refused = run_app(*infer, save_mobilenet(tmp_path / "others.weights.h5", seed=2))
     assert (refused.status, refused.stdout) == (2, "")
     assert "not the weights of mobilenet_v2 that the model was trained with" in refused.stderr
+
+
+def stored(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "weights.npz") as arrays:
+        return dict(arrays)
+
+
+def test_an_encoder_is_fine_tuned_from_its_last_grid_on_and_then_comes_with_the_model(frozen, data, tmp_path):
+    before, flags = frozen
+    tuned = tmp_path / "tuned"
+    train("--data", data, "--pretrain", before, "--fine-tune=last", "--out", tuned, **flags)
+    weights, first = stored(tuned), load_pretrained("mobilenet_v2", flags["encoder-weights"]).weights_by_path()
+    changed = [np.abs(weights[name] - first[name]).max() > 1e-5 for name in ("Conv1/kernel", "Conv_1/kernel")]
+    assert changed == [False, True]
+    answer = run_app("apps.captioning.infer", "--model", tuned, data / "images" / "0.png")
+    assert answer.status == 0, answer.stderr
+    flags = {name: value for name, value in flags.items() if name != "encoder-weights"}
+    again = run_app(*command("--data", data, "--pretrain", tuned, "--out", tmp_path / "again", **flags)[2:])
+    assert again.status == 2 and "its encoder was trained too; add --fine-tune" in again.stderr
 
 
 def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_one_left_alone(data, tmp_path):

@@ -277,11 +277,12 @@ def test_a_pretrained_encoder_goes_along(tokeniser, tmp_path):
     from apps.captioning.network import KerasNetwork as CaptioningNetwork
 
     keras.utils.set_random_seed(1)
-    encoder = encoders.Frozen("mobilenet_v2", encoders._build("mobilenet_v2", None))
-    network = build_captioner(OPTIONS.model_copy(update={"encoder": "mobilenet_v2"}), encoder.shape, 200)
+    encoder = encoders.Frozen("mobilenet_v2", encoders.build_pretrained("mobilenet_v2"))
+    options = OPTIONS.model_copy(update={"encoder": "mobilenet_v2"})
+    network = build_captioner(options, encoder.shape, 200)
     random_weights(network)
     captioner = ImageCaptioner(CaptioningNetwork(network), encoder, tokeniser, most_pieces=9)
-    assert encoders.pixels_for("mobilenet_v2", 96).grid == encoder.grid
+    assert encoders.pixels_for(options).grid == encoder.grid
     content = to_litert(arrays_signature(captioner, Whole(captioner, rounded=False)))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.uint8)
     limits = np.array([9, 5], np.int32)

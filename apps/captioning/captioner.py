@@ -85,8 +85,8 @@ class ImageCaptioner:
 
         Args:
             folder: of the model.
-            encoder_weights: file with the weights of its pretrained encoder, which an export holds itself; None has
-                Keras download them.
+            encoder_weights: file with the weights of its pretrained encoder, which an export and a fine-tuned model
+                hold themselves; None has Keras download them.
             precision: of the arithmetic of Keras.
             runtime: what runs the network.
             beam: hypotheses that will be kept, if it is known; with `auto`, Keras runs another than the exported one.
@@ -101,7 +101,7 @@ class ImageCaptioner:
             network = ExportedNetwork(exported, f"{folder}/{LITERT}")
             if network.is_wanted(runtime, beam):
                 settings = CaptioningSettings.from_values(saved.settings, saved.where)
-                encoder = pixels_for(settings.encoder, settings.picture_size)
+                encoder = pixels_for(settings)
                 return cls(network, encoder, Tokeniser(saved.files[TOKENISER]), settings.most_pieces)
         return cls.of(load_model(folder, APP), weights, precision)
 
@@ -112,7 +112,7 @@ class ImageCaptioner:
         from common.checkpoint import load_network
 
         settings = CaptioningSettings.from_values(saved.settings, saved.where)
-        encoder = load_encoder(settings.encoder, encoder_weights, settings.picture_size)
+        encoder = load_encoder(settings, encoder_weights)
         check_encoder(encoder, saved, encoder_weights)
         tokeniser = Tokeniser(saved.files[TOKENISER])
         sizes = encoder.shape, tokeniser.vocabulary_size

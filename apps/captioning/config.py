@@ -36,6 +36,11 @@ class NetworkSettings(Settings):
     encoder: Encoders = Field(
         "mobilenet_v2", description="what looks at the picture: a pretrained network, or `small`, trained with the rest"
     )
+    fine_tune: Literal["none", "last", "all"] = Field(
+        "none",
+        description="which layers of a pretrained encoder are trained too, from pixels: those of its last grid, or "
+        "all; it then comes with the model",
+    )
     picture_size: int = Field(
         96, ge=32, le=512, multiple_of=SMALL_STRIDE, description="pixels a side that the small encoder sees"
     )
@@ -56,6 +61,11 @@ class NetworkSettings(Settings):
     most_pieces: int = Field(
         40, ge=4, description="words or sub-words of a caption, at most, in training and in writing"
     )
+
+    @property
+    def sees_pixels(self) -> bool:
+        """Whether the encoder is a part of the network, and is trained and saved with it."""
+        return self.encoder == SMALL or self.fine_tune != "none"
 
 
 class CaptioningSettings(DataSettings, EncoderFiles, NetworkSettings, AppTrainingSettings):

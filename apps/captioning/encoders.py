@@ -1,4 +1,4 @@
-"""What looks at a picture: pretrained networks of `keras.applications`, frozen, or nothing but the pixels.
+"""What looks at a picture before the network does: a pretrained one of `keras.applications`, frozen, or nothing.
 
 TensorFlow and Keras are imported only where a pretrained network is built.
 """
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from apps.captioning.config import SMALL, SMALL_STRIDE
+from apps.captioning.config import SMALL, SMALL_STRIDE, NetworkSettings
 from common.errors import UserError
 from common.sources import checksum
 
@@ -21,7 +21,7 @@ class Encoder(Protocol):
     """From pixels to what the network is given of a picture.
 
     Attributes:
-        name: as in the settings.
+        name: as in the settings, or `PIXELS`.
         size: pixels a side of the pictures that it takes.
         grid: rows and columns of the places that the network looks at.
         shape: of what it gives of one picture.
@@ -50,6 +50,8 @@ class Architecture:
     size: int = 224
 
 
+# The name of the encoder that leaves pictures as they are.
+PIXELS = "pixels"
 # All of them halve the picture five times.
 PRETRAINED_STRIDE = 32
 PRETRAINED = {
@@ -71,7 +73,7 @@ class Pixels:
     """
 
     def __init__(self, size: int, stride: int = SMALL_STRIDE):
-        self.name, self.weights, self.dtype = SMALL, "", "uint8"
+        self.name, self.weights, self.dtype = PIXELS, "", "uint8"
         self.size, self.shape = size, (size, size, 3)
         self.grid = (size // stride, size // stride)
 
@@ -93,7 +95,13 @@ class Frozen:
         _, rows, columns, channels = model.output_shape
         self.grid, self.shape = (rows, columns), (rows * columns, channels)
         self.weights = checksum(b"".join(np.ascontiguousarray(array).tobytes() for array in model.get_weights()))
-        self._model, self._prepare = model, _preparation(name)
+        self._model, self._prepare = model, preparation(name)
+
+    def weights_by_path(self) -> dict[str, np.ndarray]:
+        """The weights, as a network holds them that has this encoder in it."""
+        from common.checkpoint import weights_by_path
+
+        return weights_by_path(self._model)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         features = self._model.predict_on_batch(self._prepare(pixels.astype(np.float32)))
@@ -116,30 +124,36 @@ class Frozen:
         return ops.reshape(features, (-1, *self.shape))
 
 
-def load_encoder(name: str, weights: Path | None, picture_size: int) -> Encoder:
-    """The encoder called `name`, with its weights.
+def load_encoder(settings: NetworkSettings, weights: Path | None) -> Encoder:
+    """What looks at pictures before a network of these settings does.
 
     Args:
-        name: `small` or one of `PRETRAINED`.
+        settings: of the network.
+        weights: file with ImageNet weights, which a network that sees pixels does not need; see `load_pretrained`.
+
+    Raises:
+        UserError: as `load_pretrained`.
+    """
+    return pixels_for(settings) if settings.sees_pixels else load_pretrained(settings.encoder, weights)
+
+
+def load_pretrained(name: str, weights: Path | None) -> Frozen:
+    """One of `PRETRAINED` with its weights.
+
+    Args:
+        name: of it.
         weights: file with ImageNet weights without top, `.weights.h5` or `.h5`; None has Keras download them.
-        picture_size: pixels a side for the small one.
 
     Raises:
         UserError: the file is not there or does not fit, or there is neither a file nor a connection.
     """
-    if name == SMALL:
-        return Pixels(picture_size)
-    from common.backend import use_precision
-
-    # Features are the same whatever the arithmetic of the rest.
-    use_precision("float32")
     if weights is None:
         with _Downloading(name):
-            model = _build(name, "imagenet")
+            model = build_pretrained(name, "imagenet")
     else:
         if not weights.is_file():
             raise UserError(f"--encoder-weights {weights}: there is no such file")
-        model = _build(name, None)
+        model = build_pretrained(name)
         try:
             model.load_weights(weights)
         except (OSError, ValueError, KeyError) as error:
@@ -148,24 +162,29 @@ def load_encoder(name: str, weights: Path | None, picture_size: int) -> Encoder:
     return Frozen(name, model)
 
 
-def pixels_for(name: str, picture_size: int) -> Pixels:
-    """Pictures as the encoder called `name` takes them, for an export that holds it; arguments as in `load_encoder`."""
-    return Pixels(picture_size) if name == SMALL else Pixels(PRETRAINED[name].size, PRETRAINED_STRIDE)
+def pixels_for(settings: NetworkSettings) -> Pixels:
+    """Pictures as the encoder takes them, for a network or an export that holds it."""
+    if settings.encoder == SMALL:
+        return Pixels(settings.picture_size)
+    return Pixels(PRETRAINED[settings.encoder].size, PRETRAINED_STRIDE)
 
 
-def _preparation(name: str) -> Callable[[np.ndarray], np.ndarray]:
+def preparation(name: str) -> Callable[[np.ndarray], np.ndarray]:
     """What brings pixels from 0 to 255 to the range that the network was trained on."""
     from common.backend import keras
 
     return getattr(keras.applications, PRETRAINED[name].module).preprocess_input
 
 
-def _build(name: str, weights: str | None) -> Any:
-    from common.backend import keras
+def build_pretrained(name: str, weights: str | None = None) -> Any:
+    """One of `PRETRAINED` without its top, with the weights that Keras calls `weights`, or fresh ones; in float32."""
+    from common.backend import in_float32, keras
 
     size = PRETRAINED[name].size
     constructor = getattr(keras.applications, PRETRAINED[name].constructor)
-    return constructor(include_top=False, weights=weights, input_shape=(size, size, 3))
+    # Features are the same whatever the arithmetic of the rest, and depthwise convolutions slower in bfloat16.
+    with in_float32():
+        return constructor(include_top=False, weights=weights, input_shape=(size, size, 3))
 
 
 class _Downloading(contextlib.redirect_stdout):

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from apps.captioning.config import SMALL
 from apps.captioning.data import CaptionedPictures
-from apps.captioning.encoders import Encoder
+from apps.captioning.encoders import Encoder, Pixels
 from apps.captioning.pictures import as_pixels
 from common.files import write_atomically
 from common.sources import checksum
@@ -39,7 +38,7 @@ def load_features(
 ) -> np.ndarray:
     """What the encoder gives of each picture, from the cache where it is there; `mirrored`, of its mirror image.
 
-    The small encoder gives the pixels themselves, which are read anew and kept nowhere.
+    Pixels themselves, for a network that has its own encoder, are read anew and kept nowhere.
 
     Args:
         pictures: to look at.
@@ -55,7 +54,7 @@ def load_features(
         UserError: a picture cannot be read, or the cache cannot be written.
     """
     store = _Store(pictures, encoder, folder, mirrored, len(pictures) if count is None else min(count, len(pictures)))
-    return store.read_pixels() if encoder.name == SMALL else store.load()
+    return store.read_pixels() if isinstance(encoder, Pixels) else store.load()
 
 
 class _Store:

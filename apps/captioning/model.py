@@ -4,6 +4,7 @@ from typing import Any
 
 from apps.captioning.config import SMALL, CaptioningSettings
 from apps.captioning.decoders import AttentionDecoder, PlainDecoder, SeenPicture
+from apps.captioning.encoders import build_pretrained, preparation
 from common.backend import keras, ops
 from common.decoding import Step
 from common.text import END, PADDING
@@ -76,6 +77,28 @@ class SmallEncoder(keras.layers.Layer):
         return ops.reshape(features, (-1, self.places, self.channels))
 
 
+class PretrainedEncoder(keras.layers.Layer):
+    """A network of `keras.applications` in the captioner, to be fine-tuned; its normalisation keeps its statistics.
+
+    Args:
+        architecture: its name.
+        tuned: `last`, the layers that give the last grid, or `all`.
+    """
+
+    def __init__(self, architecture: str, tuned: str, **arguments: Any):
+        super().__init__(dtype="float32", **arguments)
+        self.network, self._prepare = build_pretrained(architecture), preparation(architecture)
+        _, rows, columns, self.channels = self.network.output_shape
+        self.places = rows * columns
+        for layer in self.network.layers:
+            layer.trainable = tuned == "all" or layer.output.shape[1] == rows
+
+    def call(self, pixels: Tensor) -> Tensor:
+        """Pixels from 0 to 255 `(pictures, size, size, 3)` -> features `(pictures, places, channels)`."""
+        features = self.network(self._prepare(ops.cast(pixels, "float32")), training=False)
+        return ops.reshape(features, (-1, self.places, self.channels))
+
+
 class Captioner(keras.Model):
     """Pictures and captions in, logits of each next token id out.
 
@@ -89,11 +112,12 @@ class Captioner(keras.Model):
         self.vocabulary_size = vocabulary_size
         self.look_everywhere = settings.look_everywhere
         size, layers = settings.embedding, keras.layers
-        self.encoder = SmallEncoder(settings.encoder_channels, name="encoder") if settings.encoder == SMALL else None
+        self.encoder = _build_encoder(settings)
         moves = (layers.RandomTranslation, layers.RandomZoom) if settings.shake else ()
         self.shaking = [move(settings.shake, settings.shake, fill_mode="nearest") for move in moves]
         # By channel: what is not known of one place is known of none.
-        self.channel_dropout = layers.Dropout(settings.feature_dropout, noise_shape=(None, 1, None))
+        share = 0.0 if settings.encoder == SMALL else settings.feature_dropout
+        self.channel_dropout = layers.Dropout(share, noise_shape=(None, 1, None))
         self.project = layers.Dense(settings.units, activation="relu", name="project")
         self.name_words = settings.name_words
         self.naming = layers.Dense(vocabulary_size, name=NAMING) if settings.name_words else None
@@ -136,8 +160,8 @@ class Captioner(keras.Model):
         """Pictures with their captions -> logits.
 
         Args:
-            inputs: `pictures`, what the encoder gave of each: features `(pictures, places, channels)`, or for the small
-                encoder pixels `(pictures, size, size, 3)`; and `token_ids` from START `(pictures, captions, time)`,
+            inputs: `pictures`: pixels `(pictures, size, size, 3)`, or what an encoder outside the network gave of each,
+                features `(pictures, places, channels)`; and `token_ids` from START `(pictures, captions, time)`,
                 all PADDING where a picture has fewer captions than another.
             training: whether features are dropped.
 
@@ -161,10 +185,8 @@ class Captioner(keras.Model):
         # Batches from `tf.data` come without their sizes.
         pictures = ops.reshape(pictures, (-1, *self.picture_shape))
         if self.encoder is not None:
-            features = self.encoder(self._shake(pictures) if training else pictures)
-        else:
-            features = self.channel_dropout(ops.cast(pictures, self.compute_dtype), training=training)
-        places = self.project(features)
+            pictures = self.encoder(self._shake(pictures) if training else pictures)
+        places = self.project(self.channel_dropout(ops.cast(pictures, self.compute_dtype), training=training))
         places = self.dropout(places + ops.cast(self.place, places.dtype), training=training)
         return self.decoder.look_at(places)
 
@@ -198,6 +220,13 @@ class Captioner(keras.Model):
         """Features `(..., embedding)` -> logits `(..., vocabulary)`, by the words' own vectors (Press & Wolf, 2017)."""
         table = ops.cast(self.embedding.embeddings, features.dtype)
         return ops.matmul(features, ops.transpose(table)) + ops.cast(self.output_bias, features.dtype)
+
+
+def _build_encoder(settings: CaptioningSettings) -> keras.layers.Layer | None:
+    """The encoder, where the network has its own."""
+    if settings.encoder == SMALL:
+        return SmallEncoder(settings.encoder_channels, name="encoder")
+    return PretrainedEncoder(settings.encoder, settings.fine_tune, name="encoder") if settings.sees_pixels else None
 
 
 def _naming_loss(logits: Tensor, token_ids: Tensor) -> Tensor:

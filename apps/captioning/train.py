@@ -11,7 +11,7 @@ from apps.captioning.baselines import fit_baselines
 from apps.captioning.captioner import APP, TOKENISER, ImageCaptioner, check_encoder
 from apps.captioning.config import SMALL, CaptioningSettings
 from apps.captioning.data import CaptionedPictures, TrainingData
-from apps.captioning.encoders import Encoder, load_encoder
+from apps.captioning.encoders import Encoder, Pixels, load_encoder, load_pretrained
 from apps.captioning.evaluate import NAMES, find_scenes, measure
 from apps.captioning.examples import EpochBatches, Examples, as_text
 from apps.captioning.features import cache_folder, load_features
@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Start:
-    """What a training begins from: the encoder, the tokeniser, and weights by path, none for fresh ones."""
+    """What a training begins from: the encoder, the tokeniser, and weights by path, none of those that are fresh."""
 
     encoder: Encoder
     tokeniser: Tokeniser
@@ -85,17 +85,29 @@ def start_from(settings: CaptioningSettings, data: TrainingData) -> Start:
     """
     if settings.own_captions and not settings.pretrain:
         raise UserError("--own-captions: an untrained network writes nothing worth a reward; add --pretrain MODEL")
-    encoder = load_encoder(settings.encoder, settings.encoder_weights, settings.picture_size)
     if settings.pretrain:
-        saved = load_model(settings.pretrain, APP)
-        if saved.settings["encoder"] != encoder.name:
-            raise UserError(f"--pretrain {settings.pretrain}: its encoder is {saved.settings['encoder']}; use that one")
-        check_encoder(encoder, saved, settings.encoder_weights)
-        return Start(encoder, Tokeniser(saved.files[TOKENISER]), dict(saved.weights))
+        return _continue_from(settings, settings.pretrain)
     texts = [as_text(caption) for part in data.train for some in part.captions for caption in some]
-    return Start(
-        encoder, fit_tokeniser(texts, settings.vocabulary, fold_case=True, whole_words=settings.words == "whole"), {}
-    )
+    tokeniser = fit_tokeniser(texts, settings.vocabulary, fold_case=True, whole_words=settings.words == "whole")
+    encoder = load_encoder(settings, settings.encoder_weights)
+    if settings.sees_pixels and settings.encoder != SMALL:
+        return Start(encoder, tokeniser, load_pretrained(settings.encoder, settings.encoder_weights).weights_by_path())
+    return Start(encoder, tokeniser, {})
+
+
+def _continue_from(settings: CaptioningSettings, folder: Path) -> Start:
+    saved = load_model(folder, APP)
+    theirs = CaptioningSettings.from_values(saved.settings, saved.where)
+    if theirs.encoder != settings.encoder:
+        raise UserError(f"--pretrain {folder}: its encoder is {theirs.encoder}; use that one")
+    if theirs.sees_pixels and not settings.sees_pixels:
+        raise UserError(f"--pretrain {folder}: its encoder was trained too; add --fine-tune last or all")
+    encoder, weights = load_encoder(settings, settings.encoder_weights), dict(saved.weights)
+    if not theirs.sees_pixels:
+        frozen = load_pretrained(settings.encoder, settings.encoder_weights) if settings.sees_pixels else encoder
+        check_encoder(frozen, saved, settings.encoder_weights)
+        weights |= frozen.weights_by_path() if settings.sees_pixels else {}
+    return Start(encoder, Tokeniser(saved.files[TOKENISER]), weights)
 
 
 def encode_pictures(
@@ -113,7 +125,7 @@ def encode_examples(
     for pictures, rows in zip(data.train, encoded, strict=True):
         mirrored = None
         if settings.mirrored:
-            is_pixels = start.encoder.name == SMALL
+            is_pixels = isinstance(start.encoder, Pixels)
             mirrored = rows[:, :, ::-1] if is_pixels else encode_pictures(settings, pictures, start.encoder, True)
         examples.append(Examples.encode(pictures, rows, mirrored, start.tokeniser, settings.most_pieces))
     return examples
