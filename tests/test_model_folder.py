@@ -99,17 +99,16 @@ def test_float16_storage_keeps_eleven_bits(weight):
 @properties
 @given(WEIGHTS)
 def test_int8_storage_errs_by_half_a_step_of_the_column(weight):
-    """127 steps up to the largest number of each column; what has one column, such as a bias, keeps all its digits."""
+    """127 steps up to the largest number of each column; vectors keep all their digits, convolutions eleven bits."""
     loaded = save_and_load({"w": weight}, "int8")["w"]
     assert (loaded.shape, loaded.dtype) == (weight.shape, np.float32)
-    has_columns = weight.ndim > 1 and weight.shape[-1] > 1
-    step = np.abs(weight).max(axis=tuple(range(weight.ndim - 1)), keepdims=True) / 127 if has_columns else 0.0
-    assert (np.abs(loaded - weight) <= np.multiply(step, 0.5001) + 1e-11).all()
+    step = np.abs(weight).max(axis=0, keepdims=True) / 127 if weight.ndim == 2 else 0.0
+    half = np.maximum(np.abs(weight) * 2.0**-11, 2.0**-25) if weight.ndim > 2 else 0.0
+    assert (np.abs(loaded - weight) <= np.multiply(step, 0.5001) + half + 1e-11).all()
 
 
-@pytest.mark.parametrize("shape", [(300, 100), (1, 1, 300, 100)])
-def test_small_storage_is_small(shape, tmp_path):
-    weights = {"w": np.random.default_rng(0).normal(size=shape).astype(np.float32)}
+def test_small_storage_is_small(tmp_path):
+    weights = {"w": np.random.default_rng(0).normal(size=(300, 100)).astype(np.float32)}
     sizes = {}
     for storage in ("float32", "float16", "int8"):
         save_model(tmp_path / storage, replace(MODEL, weights=weights), "", storage)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from apps.captioning.baselines import Baseline
 from apps.captioning.captioner import BEAM, LENGTH_PENALTY, ImageCaptioner
 from apps.captioning.config import DataSettings, EncoderFiles
 from apps.captioning.data import CaptionedPictures, load_pictures
@@ -63,7 +62,7 @@ def measure(
     command: str,
     beam: int = BEAM,
     length_penalty: float = LENGTH_PENALTY,
-    baselines: Mapping[str, Baseline] | None = None,
+    baselines: Mapping[str, Sequence[str]] | None = None,
     scenes: Sequence[Scene] | None = None,
 ) -> Entry:
     """All figures on one set of pictures, beside those of the baselines: each picture's score is its CIDEr-D.
@@ -75,7 +74,7 @@ def measure(
         command: that can be typed to measure it again.
         beam: hypotheses kept at each step.
         length_penalty: 0 favours short captions.
-        baselines: none to leave the comparison out.
+        baselines: their captions of these pictures; none to leave the comparison out.
         scenes: what the pictures show, where it is known, as it is of the sample.
     """
     written = captioner.write(encoded, beam, length_penalty)
@@ -85,10 +84,7 @@ def measure(
     report |= {"beam": beam, "length_penalty": length_penalty}
     if baselines:
         scorer = CiderScorer(pictures.captions)
-        ours, *theirs = (
-            scorer.score(texts, pictures.captions)
-            for texts in (written, *(baseline(encoded) for baseline in baselines.values()))
-        )
+        ours, *theirs = (scorer.score(texts, pictures.captions) for texts in (written, *baselines.values()))
         report["baselines"] = compare(ours, dict(zip(baselines, theirs, strict=True)), "cider")
     return as_entry(pictures.name, pictures.split, report, command)
 

@@ -9,13 +9,15 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from apps.captioning.captioner import BEAM, ImageCaptioner
+from apps.captioning.captioner import APP, BEAM, ImageCaptioner
+from apps.captioning.config import CaptioningSettings
 from apps.captioning.demo import FORM, MODEL
 from apps.captioning.pictures import read_picture
 from apps.captioning.plots import darken, shrink
 from apps.captioning.sample import draw, sample_scenes
 from common import page
 from common.litert import LITERT
+from common.model_folder import load_model
 
 PHOTOS = Path("saved_models/captioning")
 _SIDE = 384
@@ -77,12 +79,19 @@ def build(captioners: Captioners) -> None:
 
 
 def load(folder: Path | None) -> Captioners:
-    # Without its export the model for photographs asks for the weights of its encoder.
-    photos = ImageCaptioner.load(PHOTOS, runtime="litert") if (PHOTOS / LITERT).is_file() else None
+    photos = ImageCaptioner.load(PHOTOS, runtime="auto") if _is_whole(PHOTOS) else None
     captioners = Captioners(ImageCaptioner.load(folder, runtime="auto"), photos)
     for captioner in filter(None, captioners):
         answer(captioner, Image.new("RGB", (_SIDE, _SIDE)))
     return captioners
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether there is a model that needs no weights of an encoder from elsewhere."""
+    if not folder.is_dir():
+        return False
+    saved = load_model(folder, APP, with_weights=False)
+    return LITERT in saved.files or CaptioningSettings.from_values(saved.settings, saved.where).sees_pixels
 
 
 def _as_image(pixels: np.ndarray, text: str) -> str:

@@ -43,6 +43,7 @@ LIMITS = (
     "Not made for descriptions on which somebody depends.",
 )
 _LOOKED_AT = 1000
+_ROWS = 64
 
 
 def main(arguments: list[str]) -> None:
@@ -56,16 +57,29 @@ def main(arguments: list[str]) -> None:
     held_out = [(pictures, encode_pictures(settings, pictures, start.encoder)) for pictures in data.held_out]
     examples = encode_examples(settings, data, start, encoded)
     captioner, weights, log = train_network(settings, data, start, examples, held_out, work)
-    command, baselines = cli.as_command(PROG, arguments), fit_baselines(data.train, encoded)
-    scenes = [find_scenes(Source.parse(text), "validation") for text in settings.data]
-    entries = [
-        measure(captioner, pictures, rows, command, baselines=baselines, scenes=shown)
-        for (pictures, rows), shown in zip(held_out, scenes, strict=True)
-    ]
+    command, entries = cli.as_command(PROG, arguments), []
+    baselines = fit_baselines(data.train, [as_compared(captioner, rows) for rows in encoded])
+    for text, (pictures, rows) in zip(settings.data, held_out, strict=True):
+        theirs = {name: baseline(as_compared(captioner, rows)) for name, baseline in baselines.items()}
+        scenes = find_scenes(Source.parse(text), "validation")
+        entries.append(measure(captioner, pictures, rows, command, baselines=theirs, scenes=scenes))
     plain, facts = settings.model_dump(mode="json"), {"encoder_weights": start.encoder.weights, "log": log}
     model = ModelFolder(APP, plain, weights, {TOKENISER: start.tokeniser.model}, facts, entries)
     card = build_card(TITLE, PURPOSE, settings.data, plain, entries, LIMITS)
     finish_training(settings, work, model, card, NAMES)
+
+
+def as_compared(captioner: ImageCaptioner, encoded: np.ndarray) -> np.ndarray:
+    """Pictures as the baselines compare them: by what a fine-tuned encoder sees, else as they were encoded."""
+    from apps.captioning.model import PretrainedEncoder
+    from common.backend import ops
+
+    encoder = captioner.network.model.encoder
+    if not isinstance(encoder, PretrainedEncoder):
+        return encoded
+    parts = [encoded[start : start + _ROWS] for start in range(0, len(encoded), _ROWS)]
+    # Of the places their mean is all that counts.
+    return np.concatenate([ops.convert_to_numpy(encoder(part)).mean(axis=1, keepdims=True) for part in parts])
 
 
 @dataclass(frozen=True)
