@@ -12,6 +12,8 @@ from common.text import END, PADDING
 Tensor = Any
 # The layer of `name_words`, of which a trained captioner has no need.
 NAMING = "naming"
+# Of the small encoder's residual convolutions, after each halving.
+_REACHES = (0, 3, 1, 1)
 
 
 class Residual(keras.layers.Layer):
@@ -22,13 +24,14 @@ class Residual(keras.layers.Layer):
 
     Args:
         channels: of the input and of the output.
+        reach: pixels a side of the convolutions.
     """
 
-    def __init__(self, channels: int, **arguments: Any):
+    def __init__(self, channels: int, reach: int, **arguments: Any):
         super().__init__(**arguments)
         options = {"padding": "same", "kernel_initializer": "he_normal"}
-        self.first = keras.layers.Conv2D(channels, 3, name="first", **options)
-        self.second = keras.layers.Conv2D(channels, 3, name="second", **(options | {"kernel_initializer": "zeros"}))
+        self.first = keras.layers.Conv2D(channels, reach, name="first", **options)
+        self.second = keras.layers.Conv2D(channels, reach, name="second", **(options | {"kernel_initializer": "zeros"}))
 
     def build(self, features_shape: tuple[int | None, ...]) -> None:
         self.first.build(features_shape)
@@ -42,7 +45,8 @@ class Residual(keras.layers.Layer):
 class SmallEncoder(keras.layers.Layer):
     """A residual network for drawings and small pictures: four layers that halve, and more work at each size.
 
-    It has no batch normalisation, so that what it does in training is what it does afterwards.
+    It has no batch normalisation, so that what it does in training is what it does afterwards. A place sees 47 pixels a
+    side and no more: where places see everything, the decoder need not look at what it writes about.
 
     Args:
         channels: features of a place that come out.
@@ -55,8 +59,12 @@ class SmallEncoder(keras.layers.Layer):
         self.halving = [
             keras.layers.Conv2D(width, 3, 2, name=f"halving_{level}", **options) for level, width in enumerate(widths)
         ]
-        # None at half the size, where it would cost most and see least.
-        self.residual = [Residual(width, name=f"residual_{level}") for level, width in enumerate(widths) if level]
+        # None at half the size, where it would cost most and see least; at the smallest sizes of a single place.
+        self.residual = [
+            Residual(width, reach, name=f"residual_{level}")
+            for level, (width, reach) in enumerate(zip(widths, _REACHES, strict=True))
+            if reach
+        ]
 
     def build(self, pictures_shape: tuple[int | None, ...]) -> None:
         shape = pictures_shape
