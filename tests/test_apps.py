@@ -159,6 +159,7 @@ def test_evaluate_measures_what_the_training_measured(model, journey):
     assert measured[journey.figure] == pytest.approx(stored[journey.figure], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_an_exported_model_is_measured_as_keras_measures_it(model, journey, tmp_path):
     [stored] = json.loads((model / "metrics.json").read_text())
     exported = tmp_path / "exported"

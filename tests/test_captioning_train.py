@@ -139,6 +139,7 @@ def frozen(data, tmp_path_factory) -> tuple[Path, dict]:
     return folder / "model", flags
 
 
+@pytest.mark.slow
 def test_a_pretrained_encoder_comes_from_its_file_and_stays_out_of_the_model(frozen, data, tmp_path):
     out, flags = frozen
     assert len(list(flags["cache"].glob("*.npy"))) == 3
@@ -156,6 +157,7 @@ def stored(folder: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
+@pytest.mark.slow
 def test_an_encoder_is_fine_tuned_from_its_last_grid_on_and_then_comes_with_the_model(frozen, data, tmp_path):
     before, flags = frozen
     tuned = tmp_path / "tuned"
