@@ -19,7 +19,7 @@ with silent_stderr():
     if keras.backend.backend() == "tensorflow":
         import tensorflow  # noqa: F401
 
-__all__ = ["in_float32", "keras", "ops", "use_precision"]
+__all__ = ["computing_in", "keras", "ops", "use_precision"]
 
 
 def use_precision(precision: str) -> None:
@@ -30,10 +30,10 @@ def use_precision(precision: str) -> None:
 
 
 @contextlib.contextmanager
-def in_float32() -> Iterator[None]:
-    """Layers that are made within it compute in float32, whatever the precision of others."""
+def computing_in(precision: str) -> Iterator[None]:
+    """Layers that are made within it compute in `precision`, such as `float32`, whatever others do."""
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(precision)
     try:
         yield
     finally:

@@ -178,12 +178,12 @@ def preparation(name: str) -> Callable[[np.ndarray], np.ndarray]:
 
 def build_pretrained(name: str, weights: str | None = None) -> Any:
     """One of `PRETRAINED` without its top, with the weights that Keras calls `weights`, or fresh ones; in float32."""
-    from common.backend import in_float32, keras
+    from common.backend import computing_in, keras
 
     size = PRETRAINED[name].size
     constructor = getattr(keras.applications, PRETRAINED[name].constructor)
     # Features are the same whatever the arithmetic of the rest, and depthwise convolutions slower in bfloat16.
-    with in_float32():
+    with computing_in("float32"):
         return constructor(include_top=False, weights=weights, input_shape=(size, size, 3))
 
 

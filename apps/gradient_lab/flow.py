@@ -1,7 +1,6 @@
 """How fast a gradient decays on its way back through time, and how fast it should."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from apps import APPS, find_module
 from apps.gradient_lab.network import build_loss, build_network, recurrent_layer, set_start
 from apps.gradient_lab.tasks import HELD_OUT_SEED, TASKS, Row
-from common.backend import keras, ops
+from common.backend import computing_in, keras, ops
 from common.errors import UserError
 from common.gradients import Flow, FlowMeter
 from common.layers import LSTM
@@ -31,7 +30,7 @@ class StartMeter:
 
     def __init__(self, kind: str, units: int):
         self.kind, self._task = kind, TASKS["adding"]
-        with _float64():
+        with computing_in("float64"):
             network = build_network(self._task, kind, units)
             self._layer = recurrent_layer(network)
             self._meter = FlowMeter(network, build_loss(self._task))
@@ -45,7 +44,7 @@ class StartMeter:
         """
         rows = []
         driven, targets = self._task.draw(_ROWS, steps, np.random.default_rng(HELD_OUT_SEED))
-        with _float64():
+        with computing_in("float64"):
             for initialiser, gain, forget_bias in starts:
                 set_start(self._layer, initialiser, gain, forget_bias)
                 radius = spectral_radius(jacobian_at_rest(self._layer))
@@ -152,13 +151,3 @@ def jacobian_at_rest(layer: keras.layers.Layer) -> np.ndarray:
 def spectral_radius(matrix: np.ndarray) -> float:
     """The largest size of an eigenvalue: what long products of the matrix grow or shrink by, in each factor."""
     return float(np.abs(np.linalg.eigvals(matrix)).max())
-
-
-@contextmanager
-def _float64() -> Iterator[None]:
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
