@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from apps.captioning.captioner import APP, BEAM, ImageCaptioner
+from apps.captioning.captioner import BEAM, ImageCaptioner
 from apps.captioning.config import CaptioningSettings
 from apps.captioning.demo import FORM, MODEL
 from apps.captioning.pictures import read_picture
@@ -17,7 +17,7 @@ from apps.captioning.plots import darken, shrink
 from apps.captioning.sample import draw, sample_scenes
 from common import page
 from common.litert import LITERT
-from common.model_folder import load_model
+from common.model_folder import read_config
 
 PHOTOS = Path("saved_models/captioning")
 _SIDE = 384
@@ -90,8 +90,9 @@ def _is_whole(folder: Path) -> bool:
     """Whether there is a model that needs no weights of an encoder from elsewhere."""
     if not folder.is_dir():
         return False
-    saved = load_model(folder, APP, with_weights=False)
-    return LITERT in saved.files or CaptioningSettings.from_values(saved.settings, saved.where).sees_pixels
+    config = read_config(folder)
+    settings = CaptioningSettings.from_values(config["settings"], f"{folder}/config.json")
+    return LITERT in config["sha256"] or settings.sees_pixels
 
 
 def _as_image(pixels: np.ndarray, text: str) -> str:
