@@ -220,7 +220,7 @@ def window(chromium, address):
 
 SAMPLES = {
     "Sentiment": ("praise", "positive"),
-    "Captioning": ("the first picture", "a brown dog"),
+    "Captioning": ("the first picture", "a brown dog is jumping to catch a ball on the grass"),
     "Translation": ("A dog runs across the snow.", "de: Ein Hund"),
     "Forecasting": ("prices of stocks, a month ahead", "anvil"),
     "Tabular": ("3: Biscoe, 1 missing", "Gentoo"),
