@@ -9,7 +9,7 @@ from PIL import Image
 from apps.captioning.config import CaptioningSettings
 from apps.captioning.data import CaptionedPictures
 from apps.captioning.encoders import Frozen, Pixels, load_pretrained
-from apps.captioning.features import cache_folder, load_features
+from apps.captioning.features import View, cache_folder, load_features
 from common.errors import UserError
 from tests.kit import run_app
 
@@ -129,10 +129,35 @@ def test_a_stop_in_the_middle_leaves_no_features_behind_a_record_of_others(tmp_p
 def test_mirror_images_have_a_cache_of_their_own(tmp_path):
     arrays, pictures = make_pictures(count=3)
     plain = load_features(pictures, Means(), tmp_path)
-    mirrored = load_features(pictures, Means(), tmp_path, mirrored=True)
+    mirrored = load_features(pictures, Means(), tmp_path, View(mirrored=True))
     np.testing.assert_array_equal(mirrored, expected([array[:, ::-1] for array in arrays]))
     assert not np.array_equal(plain, mirrored)
     np.testing.assert_array_equal(load_features(pictures, Means(), tmp_path), plain)
+
+
+def test_a_view_shows_a_part_half_of_them_mirrored_and_the_same_part_each_time():
+    ramp = np.broadcast_to(np.linspace(0, 255, 200).astype(np.uint8)[None, :, None], (100, 200, 3))
+    picture = Image.fromarray(np.ascontiguousarray(ramp))
+    shown = [View(mirrored=True, number=1, cut=0.3).pixels(picture, index, SIDE) for index in range(60)]
+    ranges = np.array([np.ptp(part[0, :, 0].astype(int)) for part in shown])
+    assert 0.65 * 255 < ranges.min() < 0.8 * 255 and ranges.max() <= 255
+    turned = np.mean([part[0, 0, 0] > part[0, -1, 0] for part in shown])
+    assert 0.25 < turned < 0.75
+    np.testing.assert_array_equal(View(True, 1, 0.3).pixels(picture, 5, SIDE), shown[5])
+    assert not np.array_equal(View(True, 2, 0.3).pixels(picture, 5, SIDE), shown[5])
+    unturned = [View(number=1, cut=0.3).pixels(picture, index, SIDE)[0] for index in range(10)]
+    assert all(row[0, 0] < row[-1, 0] for row in unturned)
+
+
+def test_each_view_has_a_cache_of_its_own(tmp_path):
+    _, pictures = make_pictures(count=3)
+    encoder = Means()
+    views = [View(number=number, cut=cut) for number in (1, 2) for cut in (0.2, 0.3)]
+    first = [np.array(load_features(pictures, encoder, tmp_path, view)) for view in views]
+    assert len({array.tobytes() for array in first}) == 4
+    again = [load_features(pictures, encoder, tmp_path, view) for view in views]
+    assert encoder.seen == 12
+    np.testing.assert_array_equal(again, first)
 
 
 def test_the_small_encoder_is_given_pixels_and_leaves_nothing_on_the_disk(tmp_path):

@@ -91,7 +91,18 @@ class CaptioningSettings(DataSettings, EncoderFiles, NetworkSettings, AppTrainin
     embedding_dropout: float = Field(0.1, ge=0, lt=1, description="share of embedding channels dropped")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share taken from the true sub-word")
     shake: float = Field(
-        0.0, ge=0, le=0.5, description="share of its size by which a picture is moved and zoomed, for the small encoder"
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of its size by which a picture is moved and zoomed where the encoder is trained too; with "
+        "--views, what is cut off of each side at most",
+    )
+    views: int = Field(
+        0,
+        ge=0,
+        le=32,
+        description="learn from so many parts of each picture too, cut out by chance; for an encoder that is not "
+        "trained, which looks at each once",
     )
     name_words: float = Field(
         0.0, ge=0, description="weight of telling which words the captions have from single places"

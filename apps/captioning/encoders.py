@@ -162,6 +162,21 @@ def load_pretrained(name: str, weights: Path | None) -> Frozen:
     return Frozen(name, model)
 
 
+def take_encoder(name: str, weights: dict[str, np.ndarray]) -> Frozen:
+    """Takes a fine-tuned encoder out of a network's weights by path, to be used as it is.
+
+    Args:
+        name: one of `PRETRAINED`.
+        weights: of the network; those of the encoder are removed.
+    """
+    from common.checkpoint import assign_by_path
+
+    model = build_pretrained(name)
+    assign_by_path(model, {variable.path: weights.pop(variable.path) for variable in model.weights})
+    model.trainable = False
+    return Frozen(name, model)
+
+
 def pixels_for(settings: NetworkSettings) -> Pixels:
     """Pictures as the encoder takes them, for a network or an export that holds it."""
     if settings.encoder == SMALL:

@@ -23,16 +23,14 @@ class Examples:
 
     Attributes:
         name: of the set.
-        encoded: what the encoder gave of each picture, `(pictures, ...)`.
-        mirrored: the same of their mirror images, if they are learnt from too.
+        views: what the encoder gave of each picture, `(pictures, ...)`, an array for each way in which it is seen.
         token_ids: for each picture a row for each of its captions, from START to END.
         rows: the pictures that have captions short enough to learn from, `(examples,)`.
         weight: share of the set in an epoch.
     """
 
     name: str
-    encoded: np.ndarray
-    mirrored: np.ndarray | None
+    views: Sequence[np.ndarray]
     token_ids: list[list[np.ndarray]]
     rows: np.ndarray
     weight: float
@@ -41,8 +39,7 @@ class Examples:
     def encode(
         cls,
         pictures: CaptionedPictures,
-        encoded: np.ndarray,
-        mirrored: np.ndarray | None,
+        views: Sequence[np.ndarray],
         tokeniser: Tokeniser,
         most_pieces: int,
     ) -> "Examples":
@@ -58,7 +55,7 @@ class Examples:
         usable = np.flatnonzero([len(some) > 0 for some in token_ids])
         if not len(usable):
             raise UserError(f"{pictures.name}: every caption is longer than --most-pieces {most_pieces}")
-        return cls(pictures.name, encoded, mirrored, token_ids, usable, pictures.weight)
+        return cls(pictures.name, views, token_ids, usable, pictures.weight)
 
 
 def pad_captions(captions: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
@@ -74,7 +71,7 @@ def pad_captions(captions: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 class EpochBatches:
     """The batches of one epoch: pictures of all sets in a shuffled order, each with some or all of its captions.
 
-    Each set gives `weight` times its size. Where mirror images are learnt from, a picture is one or itself by chance.
+    Each set gives `weight` times its size. Where there are several views of a picture, chance takes one.
 
     Args:
         examples: all sets.
@@ -92,7 +89,7 @@ class EpochBatches:
         ]
         rng = np.random.default_rng((seed, epoch))
         self._order = [chosen[index] for index in rng.permutation(len(chosen))]
-        self._turned = rng.random(len(chosen)) < 0.5
+        self._views = rng.random(len(chosen))
         self._examples, self._batch_pictures, self._batch_captions = examples, batch_pictures, batch_captions
         self._seed = (seed, epoch)
 
@@ -110,8 +107,8 @@ class EpochBatches:
     def _stack(self, index: int) -> np.ndarray:
         """What the encoder gave of the pictures of a batch."""
         places = self._places(index)
-        turned = self._turned[index * self._batch_pictures :][: len(places)]
-        return np.stack([self._picture(*place, bool(turn)) for place, turn in zip(places, turned, strict=True)])
+        chances = self._views[index * self._batch_pictures :][: len(places)]
+        return np.stack([self._picture(*place, chance) for place, chance in zip(places, chances, strict=True)])
 
     def _captions(self, index: int) -> list[list[np.ndarray]]:
         captions = [self._examples[number].token_ids[row] for number, row in self._places(index)]
@@ -120,6 +117,6 @@ class EpochBatches:
         rng = np.random.default_rng((*self._seed, index))
         return [[theirs[one] for one in rng.permutation(len(theirs))[: self._batch_captions]] for theirs in captions]
 
-    def _picture(self, number: int, row: int, is_turned: bool) -> np.ndarray:
-        part = self._examples[number]
-        return part.mirrored[row] if is_turned and part.mirrored is not None else part.encoded[row]
+    def _picture(self, number: int, row: int, chance: float) -> np.ndarray:
+        views = self._examples[number].views
+        return views[int(chance * len(views))][row]

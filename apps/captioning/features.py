@@ -10,10 +10,12 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from apps.captioning.data import CaptionedPictures
@@ -26,6 +28,40 @@ SCHEMA = 1
 _BATCH = 32
 
 
+@dataclass(frozen=True)
+class View:
+    """How pictures are seen: whole, as mirror images, or in parts cut out by chance.
+
+    Attributes:
+        mirrored: left and right changed; half of the parts.
+        number: of the part, which tells it from others of the same picture; 0 for the whole.
+        cut: share of each side that is cut off at most.
+    """
+
+    mirrored: bool = False
+    number: int = 0
+    cut: float = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        """What its cache is called by beside pictures and encoder."""
+        return [*(["mirrored"] if self.mirrored else []), *([f"part-{self.cut}-{self.number}"] if self.number else [])]
+
+    def pixels(self, picture: Image.Image, index: int, size: int) -> np.ndarray:
+        """The picture at an index, uint8 `(size, size, 3)`."""
+        part, is_turned = None, self.mirrored
+        if self.number:
+            rng, sides = np.random.default_rng((self.number, index)), np.array(picture.size)
+            shown = sides * rng.uniform(1 - self.cut, 1, size=2)
+            corner = rng.uniform(0, sides - shown)
+            part, is_turned = (*corner, *np.minimum(corner + shown, sides)), self.mirrored and rng.random() < 0.5
+        pixels = as_pixels(picture, size, part)
+        return np.ascontiguousarray(pixels[:, ::-1]) if is_turned else pixels
+
+
+WHOLE = View()
+
+
 def cache_folder(given: Path | None) -> Path:
     """The folder named, else `rnn-apps/captioning` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache)."""
     if given is not None:
@@ -34,9 +70,9 @@ def cache_folder(given: Path | None) -> Path:
 
 
 def load_features(
-    pictures: CaptionedPictures, encoder: Encoder, folder: Path, mirrored: bool = False, count: int | None = None
+    pictures: CaptionedPictures, encoder: Encoder, folder: Path, view: View = WHOLE, count: int | None = None
 ) -> np.ndarray:
-    """What the encoder gives of each picture, from the cache where it is there; `mirrored`, of its mirror image.
+    """What the encoder gives of each picture, from the cache where it is there.
 
     Pixels themselves, for a network that has its own encoder, are read anew and kept nowhere.
 
@@ -44,7 +80,7 @@ def load_features(
         pictures: to look at.
         encoder: what looks.
         folder: of the cache.
-        mirrored: left and right changed.
+        view: how each picture is seen.
         count: take the first so many pictures only; all by default.
 
     Returns:
@@ -53,16 +89,16 @@ def load_features(
     Raises:
         UserError: a picture cannot be read, or the cache cannot be written.
     """
-    store = _Store(pictures, encoder, folder, mirrored, len(pictures) if count is None else min(count, len(pictures)))
+    store = _Store(pictures, encoder, folder, view, len(pictures) if count is None else min(count, len(pictures)))
     return store.read_pixels() if isinstance(encoder, Pixels) else store.load()
 
 
 class _Store:
     """The features of one set of pictures, on the disk or on their way there."""
 
-    def __init__(self, pictures: CaptionedPictures, encoder: Encoder, folder: Path, mirrored: bool, count: int):
-        self.pictures, self.encoder, self.mirrored, self.count = pictures, encoder, mirrored, count
-        parts = [pictures.name, pictures.split, encoder.name, *(["mirrored"] if mirrored else [])]
+    def __init__(self, pictures: CaptionedPictures, encoder: Encoder, folder: Path, view: View, count: int):
+        self.pictures, self.encoder, self.view, self.count = pictures, encoder, view, count
+        parts = [pictures.name, pictures.split, encoder.name, *view.names]
         name = re.sub(r"[^\w.+]+", "-", "_".join(parts))
         self.array, self.record = folder / f"{name}.npy", folder / f"{name}.json"
 
@@ -129,9 +165,8 @@ class _Store:
             yield sums, rows
 
     def _pixels(self, index: int) -> np.ndarray:
-        pixels = as_pixels(self.pictures.read(index), self.encoder.size)
-        return np.ascontiguousarray(pixels[:, ::-1]) if self.mirrored else pixels
+        return self.view.pixels(self.pictures.read(index), index, self.encoder.size)
 
     def _progress(self, what: str) -> Iterator[int]:
-        title = f"{what}, {self.pictures.name} {self.pictures.split}{' mirrored' if self.mirrored else ''}"
+        title = f"{what}, {' '.join([self.pictures.name, self.pictures.split, *self.view.names])}"
         return iter(tqdm(range(self.count), desc=title, unit="picture", leave=False))

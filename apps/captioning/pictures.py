@@ -65,12 +65,17 @@ def read_picture(source: Picture, where: str = "") -> Image.Image:
             return _as_rgb(picture)
 
 
-def as_pixels(picture: Image.Image, size: int) -> np.ndarray:
+def as_pixels(picture: Image.Image, size: int, part: tuple[float, float, float, float] | None = None) -> np.ndarray:
     """The picture squashed to a square, uint8 `(size, size, 3)`: nothing is cut off, and small things do not flicker.
 
     Bicubic, with the filter widened by the reduction (antialiased).
+
+    Args:
+        picture: in any mode.
+        size: pixels a side.
+        part: left, upper, right and lower edge of what is shown of it, in pixels; all by default.
     """
-    return np.array(picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3))
+    return np.array(picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, part, reducing_gap=3))
 
 
 def list_pictures(paths: Sequence[str | Path]) -> list[Path]:

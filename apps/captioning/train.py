@@ -11,10 +11,10 @@ from apps.captioning.baselines import fit_baselines
 from apps.captioning.captioner import APP, TOKENISER, ImageCaptioner, check_encoder
 from apps.captioning.config import SMALL, CaptioningSettings
 from apps.captioning.data import CaptionedPictures, TrainingData
-from apps.captioning.encoders import Encoder, Pixels, load_encoder, load_pretrained
+from apps.captioning.encoders import Encoder, Pixels, load_encoder, load_pretrained, take_encoder
 from apps.captioning.evaluate import NAMES, find_scenes, measure
 from apps.captioning.examples import EpochBatches, Examples, as_text
-from apps.captioning.features import cache_folder, load_features
+from apps.captioning.features import WHOLE, View, cache_folder, load_features
 from apps.captioning.metrics import CiderScorer, caption_report
 from apps.captioning.network import KerasNetwork
 from apps.captioning.rewards import RewardedBatches
@@ -64,6 +64,9 @@ def main(arguments: list[str]) -> None:
         scenes = find_scenes(Source.parse(text), "validation")
         entries.append(measure(captioner, pictures, rows, command, baselines=theirs, scenes=scenes))
     plain, facts = settings.model_dump(mode="json"), {"encoder_weights": start.encoder.weights, "log": log}
+    if start.tuned_before != "none":
+        plain["fine_tune"], facts["encoder_weights"] = start.tuned_before, ""
+        weights |= start.encoder.weights_by_path()
     model = ModelFolder(APP, plain, weights, {TOKENISER: start.tokeniser.model}, facts, entries)
     card = build_card(TITLE, PURPOSE, settings.data, plain, entries, LIMITS)
     finish_training(settings, work, model, card, NAMES)
@@ -84,11 +87,19 @@ def as_compared(captioner: ImageCaptioner, encoded: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Start:
-    """What a training begins from: the encoder, the tokeniser, and weights by path, none of those that are fresh."""
+    """What a training begins from.
+
+    Attributes:
+        encoder: what looks at pictures before the network does.
+        tokeniser: of the captions.
+        weights: of the network by path, none of those that are fresh.
+        tuned_before: which layers of the encoder an earlier training tuned, if it is one that comes with the model.
+    """
 
     encoder: Encoder
     tokeniser: Tokeniser
     weights: dict[str, np.ndarray]
+    tuned_before: str = "none"
 
 
 def start_from(settings: CaptioningSettings, data: TrainingData) -> Start:
@@ -114,35 +125,42 @@ def _continue_from(settings: CaptioningSettings, folder: Path) -> Start:
     theirs = CaptioningSettings.from_values(saved.settings, saved.where)
     if theirs.encoder != settings.encoder:
         raise UserError(f"--pretrain {folder}: its encoder is {theirs.encoder}; use that one")
+    weights, tokeniser = dict(saved.weights), Tokeniser(saved.files[TOKENISER])
     if theirs.sees_pixels and not settings.sees_pixels:
-        raise UserError(f"--pretrain {folder}: its encoder was trained too; add --fine-tune last or all")
-    encoder, weights = load_encoder(settings, settings.encoder_weights), dict(saved.weights)
+        return Start(take_encoder(settings.encoder, weights), tokeniser, weights, theirs.fine_tune)
+    encoder = load_encoder(settings, settings.encoder_weights)
     if not theirs.sees_pixels:
         frozen = load_pretrained(settings.encoder, settings.encoder_weights) if settings.sees_pixels else encoder
         check_encoder(frozen, saved, settings.encoder_weights)
         weights |= frozen.weights_by_path() if settings.sees_pixels else {}
-    return Start(encoder, Tokeniser(saved.files[TOKENISER]), weights)
+    return Start(encoder, tokeniser, weights)
 
 
 def encode_pictures(
-    settings: CaptioningSettings, pictures: CaptionedPictures, encoder: Encoder, mirrored: bool = False
+    settings: CaptioningSettings, pictures: CaptionedPictures, encoder: Encoder, view: View = WHOLE
 ) -> np.ndarray:
     """What the encoder gives of each picture, from the cache where it is there."""
-    return load_features(pictures, encoder, cache_folder(settings.cache), mirrored)
+    return load_features(pictures, encoder, cache_folder(settings.cache), view)
 
 
 def encode_examples(
     settings: CaptioningSettings, data: TrainingData, start: Start, encoded: Sequence[np.ndarray]
 ) -> list[Examples]:
-    """What is learnt from, with mirror images if asked for."""
+    """What is learnt from, with mirror images and parts of pictures if asked for."""
     examples = []
     for pictures, rows in zip(data.train, encoded, strict=True):
-        mirrored = None
-        if settings.mirrored:
-            is_pixels = isinstance(start.encoder, Pixels)
-            mirrored = rows[:, :, ::-1] if is_pixels else encode_pictures(settings, pictures, start.encoder, True)
-        examples.append(Examples.encode(pictures, rows, mirrored, start.tokeniser, settings.most_pieces))
+        if not isinstance(start.encoder, Pixels):
+            others = [encode_pictures(settings, pictures, start.encoder, view) for view in other_views(settings)]
+        else:
+            others = [rows[:, :, ::-1]] if settings.mirrored else []
+        examples.append(Examples.encode(pictures, [rows, *others], start.tokeniser, settings.most_pieces))
     return examples
+
+
+def other_views(settings: CaptioningSettings) -> list[View]:
+    """How pictures are seen besides as they are, where features are computed once."""
+    parts = [View(settings.mirrored, number + 1, settings.shake) for number in range(settings.views)]
+    return [View(mirrored=True), *parts] if settings.mirrored else parts
 
 
 def train_network(
