@@ -11,22 +11,20 @@ import contextlib
 import re
 import tempfile
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
 from common.backend import keras, ops
 from common.errors import WorkFailed
+from common.flatbuffer import convolve_in_floats, count_ops, is_built_in
 from common.layers import LSTM, SimpleRNN
 from common.litert import SIGNATURE, Arrays
 from common.recurrence import lstm_step
 from common.signature import Quantise, Signature
 
 import tensorflow as tf  # isort: skip  # `common.backend` silences it first
-from ai_edge_litert import schema_py_generated as schema  # isort: skip
 
 Tensor = Any
 
@@ -65,7 +63,7 @@ def to_litert(
     Args:
         signature: the function; keys of its outputs are those of the file.
         quantise: `float16` stores weights in half precision; `int8` in a byte, and computes products of matrices in
-            whole numbers (dynamic range quantisation).
+            whole numbers (dynamic range quantisation), but not convolutions.
         further: other functions of the file by their names; weights that they share stand in it once.
 
     Raises:
@@ -84,7 +82,9 @@ def to_litert(
         if quantise == "float16":
             converter.target_spec.supported_types = [tf.float16]
         content = _convert(converter)
-    if foreign := sorted(name for name in count_ops(content) if not hasattr(schema.BuiltinOperator, name)):
+    if quantise == "int8":
+        content = convolve_in_floats(content)
+    if foreign := sorted(name for name in count_ops(content) if not is_built_in(name)):
         raise WorkFailed(f"the export needs ops that LiteRT has not built in: {', '.join(foreign)}")
     return content
 
@@ -97,30 +97,6 @@ def _convert(converter: Any) -> bytes:
     except ConverterError as error:
         wanted = sorted(set(re.findall(r"'(tf\.\w+)' op is neither", str(error)))) or [str(error).splitlines()[0]]
         raise WorkFailed(f"the export needs ops that LiteRT has not built in: {', '.join(wanted)}") from error
-
-
-def describe(content: bytes, text: str) -> bytes:
-    """The file with a description in it, which says what goes in and comes out."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    model.description = text
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def count_ops(content: bytes) -> dict[str, int]:
-    """How often a LiteRT file has each op, in all its subgraphs; those not built in under the name they give."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
-    # Files of the first years have the code in a field of one byte.
-    codes = [max(op.builtinCode, op.deprecatedBuiltinCode) for op in model.operatorCodes]
-    customs = [op.customCode for op in model.operatorCodes]
-    counts: Counter[str] = Counter()
-    for graph in model.subgraphs:
-        for op in graph.operators:
-            custom = customs[op.opcodeIndex]
-            counts[custom.decode() if custom else names[codes[op.opcodeIndex]]] += 1
-    return dict(sorted(counts.items()))
 
 
 class _Constants(keras.StatelessScope):

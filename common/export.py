@@ -45,7 +45,7 @@ class ExportSettings(Settings):
         ("litert",), min_length=1, description="litert or saved_model; may be given several times"
     )
     quantise: Quantise = Field(
-        "none", description="type of the weights of a LiteRT file; int8: products in whole numbers as well"
+        "none", description="type of the weights of a LiteRT file; int8: products of matrices in whole numbers as well"
     )
     out: Path | None = Field(None, description="folder for the export; that of the model if not given")
     overwrite: bool = Field(False, description="replace an export that is there")
@@ -252,7 +252,8 @@ def milliseconds(run: Callable[[], Any]) -> float:
 
 
 def _export_litert(settings: ExportSettings, plan: Plan, folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    from common.conversion import as_function, count_ops, describe, to_litert
+    from common.conversion import as_function, to_litert
+    from common.flatbuffer import count_ops, describe
 
     further = {name: signature for name, (signature, _) in plan.further.items()}
     content = to_litert(plan.arrays, settings.quantise, further)
