@@ -63,7 +63,7 @@ def to_litert(
     Args:
         signature: the function; keys of its outputs are those of the file.
         quantise: `float16` stores weights in half precision; `int8` in a byte, and computes products of matrices in
-            whole numbers (dynamic range quantisation), but not convolutions.
+            whole numbers (dynamic range quantisation); kernels of convolutions are in half precision.
         further: other functions of the file by their names; weights that they share stand in it once.
 
     Raises:
@@ -77,13 +77,14 @@ def to_litert(
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, folder, signatures=dict(module.traced), options=options)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(module.traced))
+        whole = _convert(converter) if quantise == "int8" else b""
         if quantise != "none":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantise == "float16":
             converter.target_spec.supported_types = [tf.float16]
         content = _convert(converter)
     if quantise == "int8":
-        content = convolve_in_floats(content)
+        content = convolve_in_floats(content, whole)
     if foreign := sorted(name for name in count_ops(content) if not is_built_in(name)):
         raise WorkFailed(f"the export needs ops that LiteRT has not built in: {', '.join(foreign)}")
     return content

@@ -1,6 +1,7 @@
 """LiteRT files as trees of objects: what ops they have, and what a converter has no setting for."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import flatbuffers
 import numpy as np
@@ -34,49 +35,73 @@ def is_built_in(name: str) -> bool:
     return hasattr(schema.BuiltinOperator, name)
 
 
-def convolve_in_floats(content: bytes) -> bytes:
-    """A file quantised by dynamic range, its convolutions in float32 again, their kernels still stored as int8.
+def convolve_in_floats(content: bytes, whole: bytes) -> bytes:
+    """A file quantised by dynamic range, its convolutions in float32 again, with kernels stored as float16.
 
-    The runtime unpacks the kernels once, when it starts. Left as they were, convolutions would round what goes into
-    each to 256 steps, and these errors add up from layer to layer.
+    Convolutions that round what goes into each to 256 steps, and their kernels as well, add up these errors from layer
+    to layer. The runtime unpacks the kernels once, when it starts.
+
+    Args:
+        content: the quantised file.
+        whole: the same functions in float32.
     """
     model = _unpack(content)
-    codes = _codes(model)
-    if not set(_CONVOLUTIONS) & set(codes):
+    if not set(_CONVOLUTIONS) & set(_codes(model)):
         return content
-    unpack = _code_of(model, schema.BuiltinOperator.DEQUANTIZE)
+    unpack = _code_of(model, schema.BuiltinOperator.DEQUANTIZE, version=3)
+    codes, kernels = _codes(model), _kernels(_unpack(whole))
     for graph in model.subgraphs:
         operators = []
         for op in graph.operators:
-            is_convolution = codes[op.opcodeIndex] in _CONVOLUTIONS
-            if is_convolution and graph.tensors[op.inputs[1]].type == schema.TensorType.INT8:
-                unpacking, place = _unpacking(graph, op.inputs[1], unpack)
-                operators.append(unpacking)
-                op.inputs = np.array([op.inputs[0], place, *op.inputs[2:]], np.int32)
+            if codes[op.opcodeIndex] in _CONVOLUTIONS:
+                kernel, stored = next(kernels), graph.tensors[op.inputs[1]]
+                if stored.type == schema.TensorType.INT8:
+                    _store_halves(model, stored, kernel)
+                    operators.append(_unpacking(graph, op, unpack))
             operators.append(op)
         graph.operators = operators
     return _pack(model)
 
 
-def _unpacking(graph: schema.SubGraphT, tensor: int, code: int) -> tuple[schema.OperatorT, int]:
-    """An op that turns an int8 tensor of a graph to float32, and the place of its new output among the tensors."""
-    stored, floats, op = graph.tensors[tensor], schema.TensorT(), schema.OperatorT()
+def _kernels(model: schema.ModelT) -> Iterator[np.ndarray]:
+    """The kernels of all convolutions of a file in float32, in their order, flat."""
+    codes = _codes(model)
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            if codes[op.opcodeIndex] in _CONVOLUTIONS:
+                yield np.frombuffer(bytes(model.buffers[graph.tensors[op.inputs[1]].buffer].data), np.float32)
+
+
+def _store_halves(model: schema.ModelT, tensor: schema.TensorT, kernel: np.ndarray) -> None:
+    """Stores a kernel as float16 in the place of a quantised one; functions of a file may share it."""
+    buffer = model.buffers[tensor.buffer]
+    buffer.data = np.frombuffer(kernel.astype(np.float16).tobytes(), np.uint8)
+    tensor.type, tensor.quantization = schema.TensorType.FLOAT16, None
+
+
+def _unpacking(graph: schema.SubGraphT, op: schema.OperatorT, code: int) -> schema.OperatorT:
+    """What turns the kernel of a convolution to float32, which then takes that in its place."""
+    place = len(graph.tensors)
+    stored, floats, unpacking = graph.tensors[op.inputs[1]], schema.TensorT(), schema.OperatorT()
     floats.name, floats.shape, floats.type = stored.name + b"_float32", stored.shape, schema.TensorType.FLOAT32
     graph.tensors.append(floats)
-    op.opcodeIndex, op.inputs = code, np.array([tensor], np.int32)
-    op.outputs = np.array([len(graph.tensors) - 1], np.int32)
-    op.builtinOptionsType, op.builtinOptions = schema.BuiltinOptions.DequantizeOptions, schema.DequantizeOptionsT()
-    return op, len(graph.tensors) - 1
+    unpacking.opcodeIndex = code
+    unpacking.inputs, unpacking.outputs = np.array([op.inputs[1]], np.int32), np.array([place], np.int32)
+    unpacking.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+    unpacking.builtinOptions = schema.DequantizeOptionsT()
+    op.inputs = np.array([op.inputs[0], place, *op.inputs[2:]], np.int32)
+    return unpacking
 
 
-def _code_of(model: schema.ModelT, builtin: int) -> int:
+def _code_of(model: schema.ModelT, builtin: int, version: int) -> int:
     """The place of a built-in op among those that a file uses, where it is put if need be."""
     if builtin not in _codes(model):
         code = schema.OperatorCodeT()
-        # As of version 2 it takes int8.
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, builtin, 2
+        code.builtinCode = code.deprecatedBuiltinCode = builtin
         model.operatorCodes.append(code)
-    return _codes(model).index(builtin)
+    place = _codes(model).index(builtin)
+    model.operatorCodes[place].version = max(version, model.operatorCodes[place].version or 1)
+    return place
 
 
 def _codes(model: schema.ModelT) -> list[int]:

@@ -57,8 +57,8 @@ def save_model(folder: Path, model: ModelFolder, card: str, storage: str = "floa
         folder: where to; what stands there is replaced at the end.
         model: what to write.
         card: the model card, Markdown.
-        storage: type of the stored weights: `float32`, `float16` or `int8`, which has a scale for each output of a
-            matrix or a convolution, and keeps vectors in float32.
+        storage: type of the stored weights: `float32`, `float16` or `int8`: matrices by a scale a column, convolutions
+            in float16.
 
     Raises:
         UserError: the folder cannot be written.
@@ -179,22 +179,16 @@ def check_out(folder: Path, overwrite: bool, resume: bool) -> Path:
 def _pack(weights: Mapping[str, np.ndarray], storage: str) -> bytes:
     arrays: dict[str, np.ndarray] = {}
     for path, value in weights.items():
-        if storage == "int8" and value.ndim > 1:
-            scale = _step(value)
+        if storage == "int8" and value.ndim == 2:
+            scale = np.abs(value).max(axis=0, keepdims=True) / 127 + 1e-12
             arrays[path], arrays[path + _SCALE] = np.round(value / scale).astype(np.int8), scale.astype(np.float32)
         else:
-            arrays[path] = value.astype(np.float16 if storage == "float16" else np.float32)
+            # Errors of convolutions add up from layer to layer.
+            is_half = storage == "float16" or (storage == "int8" and value.ndim > 2)
+            arrays[path] = value.astype(np.float16 if is_half else np.float32)
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
     return content.getvalue()
-
-
-def _step(value: np.ndarray) -> np.ndarray:
-    """The step of int8 for each output of a weight, 127 to the largest number, in a shape that can be multiplied."""
-    # A depthwise convolution has a kernel of its own for each input, and mostly an output axis of one.
-    outputs = (value.ndim - 2, value.ndim - 1) if value.ndim == 4 and value.shape[-1] == 1 else (value.ndim - 1,)
-    summed = tuple(axis for axis in range(value.ndim) if axis not in outputs)
-    return np.abs(value).max(axis=summed, keepdims=True) / 127 + 1e-12
 
 
 def _unpack(content: bytes, folder: Path) -> dict[str, np.ndarray]:

@@ -172,8 +172,19 @@ def test_an_encoder_is_fine_tuned_from_its_last_grid_on_and_then_comes_with_the_
     train("--data", data, "--pretrain", tuned, "--out", tmp_path / "next", **flags)
     for name, value in stored(tmp_path / "next").items():
         assert "captioner" in name or np.array_equal(value, weights[name])
+    train("--data", data, "--encoder-of", tuned, "--out", tmp_path / "fresh", **flags)
+    encoders = [ImageCaptioner.load(folder).network.model.encoder for folder in (tuned, tmp_path / "fresh")]
+    for one, other in zip(*(encoder.get_weights() for encoder in encoders), strict=True):
+        np.testing.assert_array_equal(one, other)
     answer = run_app("apps.captioning.infer", "--model", tmp_path / "next", data / "images" / "0.png")
     assert answer.status == 0, answer.stderr
+
+
+def test_the_encoder_of_another_model_is_not_trained(trained, data, tmp_path):
+    """Small encoders are trained, and so are those with `--fine-tune`."""
+    refused = run_app(*command("--data", data, "--encoder-of", trained[0], "--out", tmp_path / "model")[2:])
+    assert refused.status == 2 and "leave out --pretrain, --fine-tune and --encoder small" in refused.stderr
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_training_killed_in_mid_epoch_ends_bit_for_bit_as_one_left_alone(data, tmp_path):

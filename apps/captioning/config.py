@@ -76,6 +76,10 @@ class CaptioningSettings(DataSettings, EncoderFiles, NetworkSettings, AppTrainin
         description="sample, tfds:NAME or a path, @WEIGHT for its share of an epoch; may be given several times",
     )
     pretrain: Path | None = Field(None, description="begin from the model in this folder, of the same settings")
+    encoder_of: Path | None = Field(
+        None,
+        description="take the encoder of the model in this folder as it was tuned there; it comes with this model too",
+    )
     batch_pictures: int = Field(32, gt=0, description="pictures in a batch")
     batch_captions: int = Field(0, ge=0, description="captions of each picture in a batch, by chance; 0: all it has")
     own_captions: int = Field(

@@ -1,7 +1,7 @@
 """Trains a captioner: data, features, tokeniser, network, training, figures, baselines, model folder."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,28 +103,34 @@ class Start:
 
 
 def start_from(settings: CaptioningSettings, data: TrainingData) -> Start:
-    """The encoder; and a tokeniser fitted on the train part, or tokeniser and weights of `--pretrain`.
+    """The encoder, perhaps another model's; a tokeniser fitted on the train part, or with weights that of `--pretrain`.
 
     Raises:
-        UserError: there are no weights for the encoder, or the model to begin from had another, or is needed.
+        UserError: there are no weights for the encoder, the model to begin from had another, or is needed, or flags
+            contradict each other.
     """
     if settings.own_captions and not settings.pretrain:
         raise UserError("--own-captions: an untrained network writes nothing worth a reward; add --pretrain MODEL")
+    if settings.encoder_of and (settings.pretrain or settings.sees_pixels):
+        raise UserError(f"--encoder-of {settings.encoder_of}: leave out --pretrain, --fine-tune and --encoder small")
     if settings.pretrain:
-        return _continue_from(settings, settings.pretrain)
+        return _continue_from(settings, "--pretrain", settings.pretrain)
     texts = [as_text(caption) for part in data.train for some in part.captions for caption in some]
     tokeniser = fit_tokeniser(texts, settings.vocabulary, fold_case=True, whole_words=settings.words == "whole")
+    if settings.encoder_of:
+        other = _continue_from(settings, "--encoder-of", settings.encoder_of)
+        return replace(other, tokeniser=tokeniser, weights={})
     encoder = load_encoder(settings, settings.encoder_weights)
     if settings.sees_pixels and settings.encoder != SMALL:
         return Start(encoder, tokeniser, load_pretrained(settings.encoder, settings.encoder_weights).weights_by_path())
     return Start(encoder, tokeniser, {})
 
 
-def _continue_from(settings: CaptioningSettings, folder: Path) -> Start:
+def _continue_from(settings: CaptioningSettings, flag: str, folder: Path) -> Start:
     saved = load_model(folder, APP)
     theirs = CaptioningSettings.from_values(saved.settings, saved.where)
     if theirs.encoder != settings.encoder:
-        raise UserError(f"--pretrain {folder}: its encoder is {theirs.encoder}; use that one")
+        raise UserError(f"{flag} {folder}: its encoder is {theirs.encoder}; use that one")
     weights, tokeniser = dict(saved.weights), Tokeniser(saved.files[TOKENISER])
     if theirs.sees_pixels and not settings.sees_pixels:
         return Start(take_encoder(settings.encoder, weights), tokeniser, weights, theirs.fine_tune)
