@@ -21,10 +21,11 @@ from common.errors import UserError, WorkFailed
 from common.figures import Entry, as_entry, record
 from common.files import make_folder, replace_folder
 from common.litert import LITERT, Arrays, LiteRTNetwork
-from common.model_folder import ModelFolder, add_files, read_metrics, write_metrics
+from common.model_folder import WEIGHTS, ModelFolder, add_files, read_config, read_metrics, write_metrics
 from common.signature import Quantise, Signature
 
 SAVED_MODEL = "saved_model"
+_NAMES = {"litert": LITERT, "saved_model": SAVED_MODEL}
 LEAST_SAMPLES = 100
 _MOST_DIFFERENCE = 1e-4
 _LEAST_EQUAL = {"none": 1.0, "float16": 0.99, "int8": 0.99}
@@ -113,9 +114,9 @@ def finish_export(settings: ExportSettings, plan: Plan, command: str) -> None:
     for name in dict.fromkeys(settings.format):
         found, files = exporters[name](settings, plan, folder)
         if folder != settings.model:
-            _copy_model(settings.model, folder, plan.saved)
+            _copy_model(settings.model, folder, plan.saved, _NAMES[name])
         add_files(folder, files)
-        entry = as_entry(LITERT if name == "litert" else SAVED_MODEL, "export", found, command)
+        entry = as_entry(_NAMES[name], "export", found, command)
         record(folder, [entry])
         cli.say(as_line(folder, entry))
 
@@ -127,8 +128,7 @@ def prepare_folder(settings: ExportSettings) -> Path:
         UserError: something is in the way.
     """
     folder = settings.out or settings.model
-    places = {"litert": folder / LITERT, "saved_model": folder / SAVED_MODEL}
-    in_the_way = [places[name] for name in settings.format if places[name].exists()]
+    in_the_way = [folder / _NAMES[name] for name in settings.format if (folder / _NAMES[name]).exists()]
     if folder.is_dir() and folder != settings.model and any(folder.iterdir()):
         in_the_way = in_the_way or [folder]
     if in_the_way and not settings.overwrite:
@@ -317,10 +317,22 @@ def _description(app: str, signature: Signature, further: Mapping[str, Signature
     return "\n".join([f"A model of the app {app}.", *lines])
 
 
-def _copy_model(model: Path, folder: Path, saved: ModelFolder) -> None:
-    """All of a model folder but its weights, which an export holds in a form of its own."""
-    if (folder / "config.json").exists():
-        return
+def _copy_model(model: Path, folder: Path, saved: ModelFolder, written: str) -> None:
+    """All of a model folder but its weights, which an export holds in a form of its own.
+
+    Args:
+        model: the folder.
+        folder: of the export; what stands there of another model goes.
+        saved: the model as it was read.
+        written: name of the file or folder of the export that has just been written.
+    """
+    with contextlib.suppress(UserError):
+        if read_config(folder)["sha256"][WEIGHTS] == read_config(model)["sha256"][WEIGHTS]:
+            return
+    if written == SAVED_MODEL:
+        (folder / LITERT).unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder / SAVED_MODEL, ignore_errors=True)
     for name in ("config.json", "README.md"):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(model / name, folder / name)

@@ -24,7 +24,7 @@ from common.sources import checksum
 
 SCHEMA = 1
 _SCALE = ":scale"
-_WEIGHTS = "weights.npz"
+WEIGHTS = "weights.npz"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def save_model(folder: Path, model: ModelFolder, card: str, storage: str = "floa
     temporary = folder.with_name(folder.name + ".partial")
     shutil.rmtree(temporary, ignore_errors=True)
     make_folder(temporary)
-    contents = {_WEIGHTS: _pack(model.weights, storage), **model.files}
+    contents = {WEIGHTS: _pack(model.weights, storage), **model.files}
     config = {
         "schema": SCHEMA,
         "app": model.app,
@@ -100,9 +100,9 @@ def load_model(folder: Path, app: str, with_weights: bool = True, remedy: str = 
     config = read_config(folder)
     if config["app"] != app:
         raise UserError(f"{folder}: a model of the app {config['app']!r}, not of {app!r}")
-    wanted = {name: digest for name, digest in config["sha256"].items() if with_weights or name != _WEIGHTS}
+    wanted = {name: digest for name, digest in config["sha256"].items() if with_weights or name != WEIGHTS}
     contents = {name: _checked(folder / name, digest, remedy) for name, digest in wanted.items()}
-    weights = _unpack(contents.pop(_WEIGHTS), folder) if with_weights else {}
+    weights = _unpack(contents.pop(WEIGHTS), folder) if with_weights else {}
     metrics = read_metrics(folder)
     return ModelFolder(app, config["settings"], weights, contents, config["facts"], metrics, f"{folder}/config.json")
 
@@ -123,7 +123,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}/config.json: {found}; use the version that wrote it")
     if missing := {"app", "settings", "facts", "sha256"} - set(config):
         raise UserError(f"{folder}/config.json: damaged, without {', '.join(sorted(missing))}")
-    if not isinstance(config["sha256"], dict) or _WEIGHTS not in config["sha256"]:
+    if not isinstance(config["sha256"], dict) or WEIGHTS not in config["sha256"]:
         raise UserError(f"{folder}/config.json: damaged, without the SHA-256 of weights.npz")
     return config
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from common.checkpoint import weights_by_path
 from common.errors import UserError, WorkFailed
 from common.export import check_differences, compare
 from common.litert import LITERT, LiteRTNetwork
-from common.model_folder import ModelFolder, read_metrics, save_model
+from common.model_folder import ModelFolder, load_model, read_config, read_metrics, save_model
 from common.text import Tokeniser, fit_tokeniser
 from tests.kit import ROOT, environment, run_app
 
@@ -198,6 +199,18 @@ def test_an_export_into_the_models_own_folder_is_read_by_it(model, tmp_path):
     (folder / LITERT).write_bytes(altered)
     with pytest.raises(UserError, match=f"{LITERT}: truncated or altered"):
         SentimentClassifier.load(folder, runtime="litert")
+
+
+def test_an_export_over_that_of_another_model_leaves_nothing_of_it(model, exported, tmp_path):
+    saved = load_model(model, "sentiment")
+    other, out = tmp_path / "other", tmp_path / "out"
+    weights = {name: value * 0.9 for name, value in saved.weights.items()}
+    save_model(other, replace(saved, weights=weights, settings={**saved.settings, "most_pieces": 24}), "")
+    shutil.copytree(exported, out)
+    run(["export", str(other), "--out", str(out), "--overwrite"])
+    assert read_config(out)["settings"]["most_pieces"] == 24
+    assert not (out / "saved_model").exists()
+    assert [entry["data"] for entry in read_metrics(out)] == [LITERT]
 
 
 def test_an_export_that_differs_is_refused_and_not_written(model, tmp_path, monkeypatch):
