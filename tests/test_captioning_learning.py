@@ -11,11 +11,11 @@ import pytest
 
 from apps.captioning import ImageCaptioner
 from apps.captioning.sample import Scene, captions, draw, generate_scenes, is_true
-from apps.captioning.scenes import ANIMALS
 from tests.kit import ROOT, environment
 
 RECIPE = ROOT / "apps" / "captioning" / "recipes" / "scenes.toml"
-SIDE, DRAWINGS, UNSEEN = 96, 16, 100
+KINDS = ("cat", "horse", "bird")
+SIDE, DRAWINGS, UNSEEN = 96, 16, 80
 
 
 def write_folder(folder: Path, scenes: Sequence[Scene], unseen: Sequence[Scene]) -> None:
@@ -31,13 +31,13 @@ def write_folder(folder: Path, scenes: Sequence[Scene], unseen: Sequence[Scene])
 
 @pytest.mark.slow
 def test_over_nine_of_ten_captions_of_scenes_never_seen_are_exactly_true(tmp_path):
-    """Animals that run, jump, sit or fly, in every colour on every ground under every sky; minutes on one core."""
-    scenes = [scene for scene in generate_scenes(1500, 7, {"alone": 1}) if scene.figure.kind in ANIMALS]
-    # From those that run, those that stand differ by their legs alone, and are learnt much later.
+    """Animals that run, jump, sit or fly, in every colour on every ground under every sky; three minutes on 2 cores."""
+    scenes = [scene for scene in generate_scenes(1500, 7, {"alone": 1}) if scene.figure.kind in KINDS]
+    # Those that stand differ by their legs alone from those that run, and are learnt much later.
     scenes = [scene for scene in scenes if scene.figure.action != "stand"]
     known, unseen = scenes[:-UNSEEN], scenes[-UNSEEN:]
     write_folder(tmp_path, known, unseen)
-    flags = ["--encoder-channels=64", "--units=96", "--shake=0", "--epochs=9", "--learning-rate=3e-3", "--warmup=0.1"]
+    flags = ["--encoder-channels=64", "--units=96", "--shake=0", "--epochs=8", "--learning-rate=3e-3", "--warmup=0.1"]
     command = [sys.executable, "-m", "apps.captioning.train", "--config", RECIPE, "--data", tmp_path, *flags]
     command = [str(part) for part in [*command, "--out", tmp_path / "model"]]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
