@@ -18,7 +18,7 @@ import numpy as np
 
 from common.backend import keras, ops
 from common.errors import WorkFailed
-from common.flatbuffer import convolve_in_floats, count_ops, is_built_in
+from common.flatbuffer import convolve_in_floats, count_ops, has_convolutions, is_built_in
 from common.layers import LSTM, SimpleRNN
 from common.litert import SIGNATURE, Arrays
 from common.recurrence import lstm_step
@@ -77,14 +77,14 @@ def to_litert(
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, folder, signatures=dict(module.traced), options=options)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(module.traced))
-        whole = _convert(converter) if quantise == "int8" else b""
         if quantise != "none":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantise == "float16":
             converter.target_spec.supported_types = [tf.float16]
         content = _convert(converter)
-    if quantise == "int8":
-        content = convolve_in_floats(content, whole)
+        if quantise == "int8" and has_convolutions(content):
+            converter.optimizations = []
+            content = convolve_in_floats(content, _convert(converter))
     if foreign := sorted(name for name in count_ops(content) if not is_built_in(name)):
         raise WorkFailed(f"the export needs ops that LiteRT has not built in: {', '.join(foreign)}")
     return content

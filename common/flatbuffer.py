@@ -35,6 +35,11 @@ def is_built_in(name: str) -> bool:
     return hasattr(schema.BuiltinOperator, name)
 
 
+def has_convolutions(content: bytes) -> bool:
+    """Whether a LiteRT file convolves."""
+    return bool(set(_CONVOLUTIONS) & set(_codes(_unpack(content))))
+
+
 def convolve_in_floats(content: bytes, whole: bytes) -> bytes:
     """A file quantised by dynamic range, its convolutions in float32 again, with kernels stored as float16.
 
@@ -46,8 +51,6 @@ def convolve_in_floats(content: bytes, whole: bytes) -> bytes:
         whole: the same functions in float32.
     """
     model = _unpack(content)
-    if not set(_CONVOLUTIONS) & set(_codes(model)):
-        return content
     unpack = _code_of(model, schema.BuiltinOperator.DEQUANTIZE, version=3)
     codes, kernels = _codes(model), _kernels(_unpack(whole))
     for graph in model.subgraphs:

@@ -90,6 +90,7 @@ class Frozen:
     """
 
     def __init__(self, name: str, model: Any):
+        model.trainable = False
         self.name, self.dtype = name, "float16"
         self.size = PRETRAINED[name].size
         _, rows, columns, channels = model.output_shape
@@ -158,7 +159,6 @@ def load_pretrained(name: str, weights: Path | None) -> Frozen:
             model.load_weights(weights)
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"--encoder-weights {weights}: not weights of {name} without its top") from error
-    model.trainable = False
     return Frozen(name, model)
 
 
@@ -173,7 +173,6 @@ def take_encoder(name: str, weights: dict[str, np.ndarray]) -> Frozen:
 
     model = build_pretrained(name)
     assign_by_path(model, {variable.path: weights.pop(variable.path) for variable in model.weights})
-    model.trainable = False
     return Frozen(name, model)
 
 

@@ -60,7 +60,8 @@ def main(arguments: list[str]) -> None:
     command, entries = cli.as_command(PROG, arguments), []
     baselines = fit_baselines(data.train, [as_compared(captioner, rows) for rows in encoded])
     for text, (pictures, rows) in zip(settings.data, held_out, strict=True):
-        theirs = {name: baseline(as_compared(captioner, rows)) for name, baseline in baselines.items()}
+        compared = as_compared(captioner, rows)
+        theirs = {name: baseline(compared) for name, baseline in baselines.items()}
         scenes = find_scenes(Source.parse(text), "validation")
         entries.append(measure(captioner, pictures, rows, command, baselines=theirs, scenes=scenes))
     plain, facts = settings.model_dump(mode="json"), {"encoder_weights": start.encoder.weights, "log": log}
